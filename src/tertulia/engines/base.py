@@ -1,0 +1,214 @@
+"""What every engine offers: continue a list of token ids, and say exactly which tokens came.
+
+The types here are the border between the circle and the servers. Nothing below this line of the house knows
+of meetings, and nothing above it knows of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Protocol, Self, runtime_checkable
+
+from tertulia.errors import TertuliaError
+
+Finish = Literal["length", "stop", "end", "cut"]
+Mode = Literal["ids", "text"]
+TEXT_ID = -1  # the id of a Token that came from a server which does not say ids
+
+
+class EngineError(TertuliaError):
+    """The engine could not do what was asked, after the retry layer gave up. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token.
+
+    Attributes:
+        id: Its id in the model's vocabulary; `TEXT_ID` in text mode.
+        text: Its piece of the text. Pieces concatenate to the text. A character whose bytes are split over
+            several tokens belongs to the last of them; an end-of-text token has the empty text.
+    """
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn. `temperature` 0 is greedy; `top_k` 0 and `min_p` 0 are off."""
+
+    temperature: float = 0.6
+    top_p: float = 0.95
+    top_k: int = 40
+    min_p: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Continue this context.
+
+    Attributes:
+        path: Identity of the path, stable for its life, such as "q0/c0/p3". It keeps a path near its cache:
+            slot affinity, `X-Session-ID` and `session_id`.
+        ids: The whole context, token for token (used in id mode).
+        text: The same as text (used in text mode only).
+        max_tokens: At most this many tokens are generated; at least 1.
+        sampling: How tokens are drawn.
+        seed: Seed of this request, 0 or more.
+        stop: Generation ends after the token that completes one of these strings in the generated text.
+        stop_ids: Or after one of these ids.
+    """
+
+    path: str
+    ids: tuple[int, ...]
+    text: str
+    max_tokens: int
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    stop_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens is {self.max_tokens}, expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What came back.
+
+    Attributes:
+        tokens: Exactly what the engine produced, id for id, including the token that completed a stop
+            string, a stop id, and the end-of-text id where the engine reports it. In text mode the chunks
+            of text that came, with id `TEXT_ID`.
+        finish: "length": max_tokens reached. "stop": a stop string or stop id. "end": end-of-text.
+            "cut": the connection was lost for good after some tokens.
+        stop: Which stop string, or the text of the stop id.
+        prompt_tokens: Length of the context as the engine counted it.
+        cached_tokens: How many of those came from its cache; None where the server does not say.
+        count: Number of generated tokens; `len(tokens)` in id mode, what the server counted in text mode.
+    """
+
+    tokens: tuple[Token, ...]
+    finish: Finish
+    stop: str | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int | None = None
+    count: int = -1
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            object.__setattr__(self, "count", len(self.tokens))
+
+    @property
+    def text(self) -> str:
+        """The generated text: the tokens' pieces, concatenated."""
+        return "".join(token.text for token in self.tokens)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The generated ids, in order."""
+        return tuple(token.id for token in self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine is and can do.
+
+    Attributes:
+        name: The dialect: "llama.cpp", "vllm", "sglang", "openai", "embedded" or "scripted".
+        url: Where it listens; empty for an engine inside this process without a port.
+        model: The model's name or file, as the server tells it.
+        context: Longest context of one path in tokens, None where unknown.
+        mode: "ids": contexts and generations are exact ids. "text": only text travels.
+        end_ids: Ids that end a text, as far as known.
+        chat_template: The model's chat template (Jinja), None where there is none or the server hides it.
+        deterministic: Same request, same answer, whatever else runs at the same time.
+        slots: How many paths the server decodes at once, None where unknown.
+        session: Whether requests carry `session_id` in their body.
+    """
+
+    name: str
+    url: str
+    model: str
+    context: int | None
+    mode: Mode
+    end_ids: tuple[int, ...] = ()
+    chat_template: str | None = None
+    deterministic: bool = False
+    slots: int | None = None
+    session: bool = False
+
+
+OnTokens = Callable[[Sequence[Token]], None]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """An engine is an async context manager; `info` is filled in once it has been entered."""
+
+    info: EngineInfo
+
+    async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        """Ids of `text`. With `special` False, control tokens written in the text are ordinary characters."""
+        ...
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, control tokens included."""
+        ...
+
+    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        """Continue `request.ids`.
+
+        Cancelling the task closes the connection, which frees the server; the tokens that had come by then
+        are those `on_tokens` was called with.
+
+        Args:
+            request: What to continue, and how.
+            on_tokens: Called with each batch of tokens as it arrives, before the result is known.
+
+        Raises:
+            EngineError: The engine failed and the retry layer gave up without a single token.
+        """
+        ...
+
+    async def release(self, path: str) -> None:
+        """The path will not come back: its slot may be given to another."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class StopMatcher:
+    """Finds the first stop string in a text that arrives in pieces.
+
+    A string may begin in one piece and end in a later one. Only as much of the text is kept as a string
+    that has begun can need.
+    """
+
+    def __init__(self, stop: Iterable[str]) -> None:
+        self._stop = tuple(string for string in stop if string)
+        self._keep = max((len(string) for string in self._stop), default=1) - 1
+        self._tail = ""
+
+    def __bool__(self) -> bool:
+        return bool(self._stop)
+
+    def feed(self, piece: str) -> str | None:
+        """The stop string that ends in this piece, the one that ends first if there are several."""
+        if not self._stop or not piece:
+            return None
+        text = self._tail + piece
+        ends = [(at + len(string), string) for string in self._stop if (at := text.find(string)) >= 0]
+        self._tail = text[-self._keep :] if self._keep else ""
+        return min(ends)[1] if ends else None
