@@ -1,0 +1,240 @@
+"""A deterministic engine without a model, for tests and for trying a circle out.
+
+    >>> engine = ScriptedEngine({"q0/c0/p0": ["1) 2+3=5\\n</think>", "\\\\boxed{5}<|end|>"]})
+
+The tokenizer is a real byte-level BPE with control tokens, so characters outside ASCII are split over several
+tokens and stop strings end in the middle of a token, as with a real model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import TracebackType
+from typing import Literal, Self
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from tertulia.engines.base import (
+    EngineError,
+    EngineInfo,
+    Finish,
+    Generation,
+    OnTokens,
+    Request,
+    StopMatcher,
+    Token,
+)
+from tertulia.engines.thinker import think
+
+Script = Callable[[str, str, int], str]
+CONTROL = ("<|user|>", "<|assistant|>", "<think>", "</think>", "<|end|>")
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|user|>' if message['role'] == 'user' else '' }}"
+    "{{ message['content'] }}{% endfor %}{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+)
+WORDS = "the and step then add take double plan start again check peers no difference boxed answer is so"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong in one call.
+
+    Attributes:
+        kind: "error": the call raises EngineError. "cut": the connection is lost after `after` tokens.
+            "empty": end-of-text at once. "stall": nothing comes for `seconds`, then all goes on.
+        after: Tokens generated before a cut.
+        seconds: Length of a stall.
+    """
+
+    kind: Literal["error", "cut", "empty", "stall"]
+    after: int = 0
+    seconds: float = 0.0
+
+
+class ScriptedEngine:
+    """Plays scripts instead of running a model.
+
+    Args:
+        script: Texts by path, one for each call of that path in turn, an exhausted path answers with
+            end-of-text; or a function of (context text, path, seed) that returns the continuation. Control
+            tokens written in a text become control tokens. Without a script a small thinker adds up the
+            numbers in the question, sometimes wrongly, and takes part in meetings.
+        faults: By path, what goes wrong in that path's next calls; None in the list is a call without fault.
+        context: Longest context in tokens; a request beyond it raises EngineError.
+        delay: Seconds a token takes.
+        cached: Whether the common prefix with the path's previous context counts as cached.
+
+    `calls` records every request in the order it came, `running` how many are being answered, `released`
+    the paths that were released.
+    """
+
+    def __init__(
+        self,
+        script: Mapping[str, Sequence[str]] | Script | None = None,
+        *,
+        faults: Mapping[str, Sequence[Fault | None]] | None = None,
+        context: int = 8192,
+        delay: float = 0.0,
+        cached: bool = True,
+    ) -> None:
+        self._tokenizer, self._pieces = _vocabulary()
+        self._function: Script | None = None if isinstance(script, Mapping) else (script or think)
+        self._turns = (
+            {path: deque(texts) for path, texts in script.items()} if isinstance(script, Mapping) else {}
+        )
+        self._faults = {path: deque(kinds) for path, kinds in (faults or {}).items()}
+        self._delay = delay
+        self._cached = cached
+        self._seen: dict[str, tuple[int, ...]] = defaultdict(tuple)
+        self._end = self.control_id("<|end|>")
+        self.calls: list[Request] = []
+        self.released: list[str] = []
+        self.running = 0
+        self.info = EngineInfo(
+            name="scripted",
+            url="",
+            model="scripted",
+            context=context,
+            mode="ids",
+            end_ids=(self._end,),
+            chat_template=CHAT_TEMPLATE,
+            deterministic=True,
+        )
+
+    def control_id(self, text: str) -> int:
+        """Id of one of the control tokens, such as "</think>"."""
+        found = self._tokenizer.token_to_id(text)
+        if found is None or text not in CONTROL:
+            raise ValueError(f"{text!r} is no control token, expected one of {', '.join(CONTROL)}")
+        return int(found)
+
+    async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        """Ids of `text`; control tokens are parsed only with `special`."""
+        self._tokenizer.encode_special_tokens = not special
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """Text of `ids`, control tokens included."""
+        return b"".join(self._pieces[token] for token in ids).decode("utf-8", "replace")
+
+    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        """Play the path's next text, as far as `max_tokens` and the stops let it."""
+        self.calls.append(request)
+        limit = self.info.context or 0
+        if len(request.ids) + request.max_tokens > limit:
+            raise EngineError(
+                f"context of {len(request.ids)} tokens and {request.max_tokens} to generate do not fit: "
+                f"the scripted engine holds {limit}; ask for fewer"
+            )
+        faults = self._faults.get(request.path)
+        fault = faults.popleft() if faults else None
+        if fault is not None and fault.kind == "error":
+            raise EngineError(f"scripted engine: a scripted error for path {request.path}")
+        self.running += 1
+        try:
+            return await self._play(request, fault, on_tokens)
+        finally:
+            self.running -= 1
+
+    async def release(self, path: str) -> None:
+        """Forget the path."""
+        self.released.append(path)
+        self._seen.pop(path, None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    async def _play(self, request: Request, fault: Fault | None, on_tokens: OnTokens | None) -> Generation:
+        if fault is not None and fault.kind == "stall":
+            await asyncio.sleep(fault.seconds)
+        ids = () if fault is not None and fault.kind == "empty" else await self._continuation(request)
+        cut = fault.after if fault is not None and fault.kind == "cut" else None
+        pieces = codecs.getincrementaldecoder("utf-8")("replace")
+        matcher, tokens = StopMatcher(request.stop), list[Token]()
+        finish: Finish = "length"
+        stop: str | None = None
+        for token_id in (*ids, self._end):
+            # The event loop gets a turn at every token, as with a real connection.
+            await asyncio.sleep(self._delay)
+            if len(tokens) == cut:
+                finish = "cut"
+                break
+            ended = token_id == self._end
+            tokens.append(Token(token_id, "" if ended else pieces.decode(self._pieces[token_id])))
+            if on_tokens is not None:
+                on_tokens(tokens[-1:])
+            stop = matcher.feed(tokens[-1].text)
+            if stop is None and token_id in request.stop_ids:
+                stop = self._pieces[token_id].decode()
+            if stop is not None or ended:
+                finish = "end" if stop is None else "stop"
+                break
+            if len(tokens) == request.max_tokens:
+                break
+        if finish == "cut" and not tokens:
+            raise EngineError(
+                f"scripted engine: connection of path {request.path} lost before the first token"
+            )
+        return Generation(tuple(tokens), finish, stop, len(request.ids), self._reuse(request, tokens))
+
+    async def _continuation(self, request: Request) -> tuple[int, ...]:
+        if self._function is not None:
+            text = self._function(await self.detokenize(request.ids), request.path, request.seed)
+        else:
+            turns = self._turns.get(request.path)
+            text = turns.popleft() if turns else ""
+        return await self.tokenize(text, special=True)
+
+    def _reuse(self, request: Request, tokens: Sequence[Token]) -> int | None:
+        if not self._cached:
+            return None
+        before = self._seen[request.path]
+        same = next(
+            (at for at, (old, new) in enumerate(zip(before, request.ids, strict=False)) if old != new),
+            min(len(before), len(request.ids)),
+        )
+        self._seen[request.path] = request.ids + tuple(token.id for token in tokens)
+        # A server always evaluates the last token again, for it needs its logits.
+        return max(0, min(same, len(request.ids) - 1))
+
+
+@cache
+def _vocabulary() -> tuple[Tokenizer, tuple[bytes, ...]]:
+    """The tokenizer, and the bytes of every id: 256 single bytes, beginnings of WORDS, control tokens."""
+    alphabet = _byte_alphabet()
+    vocabulary = {character: byte for byte, character in enumerate(alphabet)}
+    merges = []
+    for word in [start + word for word in WORDS.split() for start in ("", alphabet[ord(" ")])]:
+        whole = word[0]
+        for character in word[1:]:
+            if whole + character not in vocabulary:
+                vocabulary[whole + character] = len(vocabulary)
+                merges.append((whole, character))
+            whole += character
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in CONTROL])
+    byte_of = {character: byte for byte, character in enumerate(alphabet)}
+    pieces = [bytes(byte_of[character] for character in piece) for piece in vocabulary]
+    return tokenizer, tuple(pieces) + tuple(text.encode() for text in CONTROL)
+
+
+def _byte_alphabet() -> list[str]:
+    """The printable character that stands for each byte in a byte-level vocabulary (GPT-2's table)."""
+    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    spare = iter(range(0x100, 0x200))
+    return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
