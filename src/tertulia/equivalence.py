@@ -1,0 +1,215 @@
+"""When two answers are the same: `\\frac{1}{2}`, `0.5` and `1/2` are one answer.
+
+Plain numbers and equal texts are decided at once. All else goes to math-verify, which is slow to import,
+can run for minutes on a hostile expression, and guards itself with signals that work on the main thread
+only; so it runs in a child process that is stopped when it takes too long. Safe to call on any thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from tertulia.errors import TertuliaError
+
+LONGEST = 1000
+"""Characters beyond which only equal texts are equal: no answer is that long, but a runaway box may be."""
+
+_WRAPPERS = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mathbf|mathit|boldsymbol)\s*\{([^{}]*)\}")
+_NOISE = re.compile(r"\\left|\\right|\\[,!;: ]|~|\$|\\\(|\\\)|\\\[|\\\]")
+_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|[+-]?\.\d+"
+_PLAIN = re.compile(rf"({_NUMBER})(?:/({_NUMBER}))?")
+_FRACTION = re.compile(r"([+-]?)\\[dt]?frac(?:\{([+-]?\d+)\}\{([+-]?\d+)\}|(\d)(\d))")
+
+
+def equivalent(gold: str, answer: str) -> bool:
+    """Whether `answer` means what `gold` means (math-verify's equality, which is not quite symmetric)."""
+    gold, answer = tidy(gold), tidy(answer)
+    if not gold or not answer:
+        return False
+    if gold == answer:
+        return True
+    quick = _decided(gold, answer)
+    return _math_verify(gold, answer) if quick is None else quick
+
+
+def group_answers(answers: Sequence[str | None]) -> list[int | None]:
+    """For each answer the index of the first one that it is equivalent to; None for None and blank.
+
+    An answer is compared to the first of each group only: equality of answers is not quite transitive
+    (1/3 = 0.333333 after rounding), and a fixed representative makes the groups well defined.
+    """
+    groups: list[int | None] = []
+    firsts: list[tuple[int, str]] = []
+    known: dict[str, int] = {}
+    for index, answer in enumerate(answers):
+        text = tidy(answer) if answer is not None else ""
+        if not text:
+            groups.append(None)
+            continue
+        if text not in known:
+            same = (i for i, first in firsts if equivalent(first, text) or equivalent(text, first))
+            known[text] = next(same, index)
+            if known[text] == index:
+                firsts.append((index, text))
+        groups.append(known[text])
+    return groups
+
+
+def tidy(answer: str) -> str:
+    """The answer without the typesetting that never carries meaning: dollars, \\text, thin spaces."""
+    text = _NOISE.sub("", answer.replace("{,}", ",").replace("\N{MINUS SIGN}", "-"))
+    previous = None
+    while previous != text:
+        previous, text = text, _WRAPPERS.sub(r"\1", text)
+    text = " ".join(text.split())
+    return text.rstrip(".").rstrip() if text.endswith(".") else text
+
+
+def _decided(gold: str, answer: str) -> bool | None:
+    """Equality where it is plain, without math-verify; None where it is not."""
+    if len(gold) > LONGEST or len(answer) > LONGEST:
+        return False
+    a, b = _number(gold), _number(answer)
+    if a is not None and b is not None:
+        if a == b:
+            return True
+        if a.denominator == b.denominator == 1 or abs(a - b) > Fraction(1, 100_000):
+            return False
+        return None  # near each other: how far a rounded decimal may be off is math-verify's to say
+    letter = [len(text) == 1 and text.isalpha() for text in (gold, answer)]
+    if all(letter) or (any(letter) and (a is not None or b is not None)):
+        return gold.casefold() == answer.casefold()
+    return None
+
+
+def _number(text: str) -> Fraction | None:
+    """The value of a plain integer, decimal or fraction in any script's digits, else None."""
+    if len(text) > 60:
+        return None
+    compact = text.replace(" ", "") if re.fullmatch(r"[+-]?\s?\d{1,3}(?: \d{3})+", text) else text
+    if match := _FRACTION.fullmatch(compact.replace(" ", "")):
+        sign, *parts = match.groups()
+        top, bottom = (int(part) for part in parts if part is not None)
+        value = Fraction(top, bottom) if bottom else None
+        return -value if value is not None and sign == "-" else value
+    if match := _PLAIN.fullmatch(compact):
+        try:
+            values = [Fraction(part.replace(",", "").rstrip(".")) for part in match.groups() if part]
+        except ValueError:
+            return None
+        if len(values) == 1:
+            return values[0]
+        return values[0] / values[1] if values[1] else None
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def _math_verify(gold: str, answer: str) -> bool:
+    return _CHECKER.equal(gold, answer)
+
+
+class _Checker:
+    """math-verify in a child process: started when first needed, replaced when it takes too long."""
+
+    start_seconds = 120.0  # the import takes a second, on a starved machine far longer
+    answer_seconds = 5.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[str] | None = None
+
+    def equal(self, gold: str, answer: str) -> bool:
+        """Whether math-verify calls them equal; False when it cannot say within the time."""
+        with self._lock:
+            if self._child is None or self._child.poll() is not None:
+                self._child = self._start()
+            reply = self._ask(self._child, {"gold": gold, "answer": answer}, self.answer_seconds)
+            return bool(reply and reply.get("equal"))
+
+    def _start(self) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        try:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "tertulia.equivalence"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise TertuliaError(f"cannot start the answer checker {sys.executable}: {error}") from error
+        if self._ask(child, {"hello": 1}, self.start_seconds) is None:
+            raise TertuliaError(
+                "the answer checker does not start: see what "
+                f"'{sys.executable} -m tertulia.equivalence' says (is math-verify installed?)"
+            )
+        return child
+
+    def _ask(
+        self, child: subprocess.Popen[str], question: dict[str, Any], seconds: float
+    ) -> dict[str, Any] | None:
+        """One line out, one line back; None when the child is dead or had to be stopped."""
+        assert child.stdin and child.stdout
+        alarm = threading.Timer(seconds, child.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            child.stdin.write(json.dumps(question) + "\n")
+            child.stdin.flush()
+            line = child.stdout.readline()
+            reply: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
+        except (OSError, ValueError):
+            reply = None
+        finally:
+            alarm.cancel()
+        if reply is None:
+            child.kill()
+            child.communicate()
+            self._child = None
+        return reply
+
+
+_CHECKER = _Checker()
+
+
+def _serve() -> None:
+    """The child: answers each line on stdin, and ends when the parent is gone."""
+    import logging
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    if sys.platform != "win32":
+        import resource
+
+        limit = 4 << 30  # an expression may grow until the machine swaps
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    from math_verify import parse, verify  # type: ignore[import-untyped]
+
+    logging.disable(logging.CRITICAL)
+    for line in sys.stdin:
+        question = json.loads(line)
+        equal = False
+        if "gold" in question:
+            try:
+                gold, answer = (
+                    parse(f"\\boxed{{{question[name]}}}", parsing_timeout=None) for name in ("gold", "answer")
+                )
+                equal = bool(verify(gold, answer, timeout_seconds=None))
+            except Exception:  # whatever sympy stumbles over is not the same answer
+                equal = False
+        print(json.dumps({"equal": equal}), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

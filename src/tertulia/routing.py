@@ -1,0 +1,259 @@
+"""Who hears whom.
+
+A router chooses, for each path, the peers whose summaries it hears at a meeting. The policies `dispersed`,
+`clustered`, `hybrid` and `random` are those of LeaP (arXiv 2505.07787, section 3.2); `all` and `answers`
+are ours. No bad message travels: nobody hears itself, a peer twice, a blank summary or the same text twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tertulia.equivalence import group_answers
+from tertulia.errors import TertuliaError
+
+Policy = Literal["dispersed", "clustered", "hybrid", "random", "all", "answers"]
+POLICIES: tuple[Policy, ...] = ("dispersed", "clustered", "hybrid", "random", "all", "answers")
+
+# Pairs of characters compared in one call: about a millisecond each, so that a thread gives way often.
+_BLOCK = 20_000_000
+_INLINE = 2_000_000
+
+
+def route(
+    policy: Policy,
+    summaries: Sequence[str | None],
+    k: int,
+    *,
+    seed: int | str,
+    answers: Sequence[str | None] | None = None,
+    hearers: Collection[int] | None = None,
+    max_heard: int | None = None,
+) -> list[list[int]]:
+    """For each path the indices of the peers it hears, best first; [] for a path that does not hear.
+
+    Never itself, never a peer twice, never a peer whose summary is None or blank, never two summaries
+    of the same text. Where fewer than k can be heard, all of them are.
+
+    Policies: `dispersed` the k least similar summaries; `clustered` the k most similar; `hybrid` the most
+    and the least similar in turns, half of each; `random` k drawn at random; `all` everybody, whatever k,
+    in order; `answers` one peer for each distinct claimed answer other than the path's own, the most
+    supported answer first, of its holders the least similar to the path, then the least similar of the
+    rest. Peers of equal similarity come in an order drawn from the seed.
+
+    Args:
+        policy: one of POLICIES.
+        summaries: the latest summary of each path; None for a path that has none.
+        k: how many peers a path hears at most.
+        seed: decides what is random; the same arguments give the same routes.
+        answers: claimed answer of each path, needed by `answers`; None for no claim.
+        hearers: which paths hear; None for all.
+        max_heard: how many paths may hear one peer at this meeting; None for any number. Paths then
+            choose in rounds, in an order drawn from the seed, so that none is left with what others refuse.
+
+    Raises:
+        TertuliaError: unknown policy, negative k, `max_heard` below 1, answers missing or not one a path.
+    """
+    return _route(policy, summaries, k, seed, answers, hearers, max_heard, threading.Event())
+
+
+async def route_async(
+    policy: Policy,
+    summaries: Sequence[str | None],
+    k: int,
+    *,
+    seed: int | str,
+    answers: Sequence[str | None] | None = None,
+    hearers: Collection[int] | None = None,
+    max_heard: int | None = None,
+) -> list[list[int]]:
+    """`route` that never blocks the event loop: big inputs are compared in a thread, block by block."""
+    stop = threading.Event()
+    arguments = (policy, summaries, k, seed, answers, hearers, max_heard, stop)
+    length = sum(len(text) for text in summaries if text)
+    if policy != "answers" and length * length < _INLINE and len(summaries) <= 64:
+        return _route(*arguments)
+    try:
+        return await asyncio.to_thread(_route, *arguments)
+    except asyncio.CancelledError:
+        stop.set()  # a thread cannot be cancelled, but it can be asked
+        raise
+
+
+def similarity(
+    texts: Sequence[str], rows: Sequence[int] | None = None, stop: threading.Event | None = None
+) -> NDArray[np.float64]:
+    """1 - Levenshtein(a, b) / max(|a|, |b|) of all pairs (LeaP, section 3.2): float64, (rows, texts).
+
+    Args:
+        texts: characters, not tokens; two empty texts have similarity 1.
+        rows: which texts to compare to all; None for every one.
+        stop: when set, the comparison ends early and the rest of the matrix is 0.
+    """
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import cdist
+
+    unique = list(dict.fromkeys(texts))
+    where = {text: index for index, text in enumerate(unique)}
+    columns = np.array([where[text] for text in texts], dtype=np.intp)
+    wanted = columns if rows is None else columns[list(rows)]
+    lengths = np.array([len(text) for text in unique], dtype=np.int64)
+    matrix = np.zeros((len(unique), len(unique)))
+    todo = sorted(set(wanted.tolist()))
+    done = np.zeros(len(unique), dtype=bool)
+    for block in _blocks(todo, lengths):
+        if stop is not None and stop.is_set():
+            break
+        done[block] = True
+        # Rows done earlier hold this block's columns already: the matrix is symmetric.
+        others = np.flatnonzero(~done | np.isin(np.arange(len(unique)), block))
+        distances = cdist(
+            [unique[i] for i in block],
+            [unique[i] for i in others],
+            scorer=Levenshtein.distance,
+            dtype=np.int32,
+        )
+        longest = np.maximum(np.maximum.outer(lengths[block], lengths[others]), 1)
+        part = 1.0 - distances / longest
+        matrix[np.array(block)[:, None], others] = part
+        matrix[others[:, None], block] = part.T
+    result: NDArray[np.float64] = matrix[np.ix_(wanted, columns)]
+    return result
+
+
+def _blocks(rows: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Runs of rows that cost about _BLOCK character pairs each."""
+    total = int(lengths.sum())
+    block: list[int] = []
+    cost = 0
+    for row in rows:
+        block.append(row)
+        cost += int(lengths[row]) * total
+        if cost >= _BLOCK:
+            yield block
+            block, cost = [], 0
+    if block:
+        yield block
+
+
+def _route(
+    policy: Policy,
+    summaries: Sequence[str | None],
+    k: int,
+    seed: int | str,
+    answers: Sequence[str | None] | None,
+    hearers: Collection[int] | None,
+    max_heard: int | None,
+    stop: threading.Event,
+) -> list[list[int]]:
+    _check(policy, summaries, k, answers, hearers, max_heard)
+    texts = [(text or "").strip() for text in summaries]
+    ears = sorted(set(range(len(texts)) if hearers is None else hearers))
+    limit = len(texts) if policy == "all" else k
+    if not ears or not limit:
+        return [[] for _ in texts]
+    alike = None if policy in ("random", "all") else similarity(texts, ears, stop)
+    groups = group_answers(answers) if policy == "answers" and answers is not None else None
+    lanes = {
+        ear: _lanes(policy, ear, texts, limit, seed, None if alike is None else alike[row], groups)
+        for row, ear in enumerate(ears)
+    }
+    random.Random(f"turns {seed}").shuffle(ears)
+    return _choose(ears, lanes, texts, limit, max_heard)
+
+
+def _lanes(
+    policy: Policy,
+    ear: int,
+    texts: Sequence[str],
+    k: int,
+    seed: int | str,
+    alike: NDArray[np.float64] | None,
+    groups: Sequence[int | None] | None,
+) -> Iterator[list[int]]:
+    """For each choice of one path, the candidates it chooses the first free one from."""
+    peers = [peer for peer, text in enumerate(texts) if text and peer != ear]
+    if policy != "all":
+        random.Random(f"route {seed} {ear}").shuffle(peers)
+    if alike is None:
+        return iter([peers] * k)
+    # Sorting is stable, so the shuffle above decides between peers of equal similarity.
+    far = sorted(peers, key=lambda peer: alike[peer])
+    if policy == "dispersed":
+        return iter([far] * k)
+    if groups is not None:
+        return iter(_held_by(far, ear, groups) + [far] * k)
+    near = sorted(peers, key=lambda peer: -alike[peer])
+    if policy == "clustered":
+        return iter([near] * k)
+    return iter([far if turn % 2 else near for turn in range(k)])
+
+
+def _held_by(peers: Sequence[int], ear: int, groups: Sequence[int | None]) -> list[list[int]]:
+    """The peers of each answer other than the path's own, the most supported answer first."""
+    support: dict[int, int] = {}
+    for group in groups:
+        if group is not None and group != groups[ear]:
+            support[group] = support.get(group, 0) + 1
+    ranked = sorted(support, key=lambda group: -support[group])
+    return [[peer for peer in peers if groups[peer] == group] for group in ranked]
+
+
+def _choose(
+    ears: Sequence[int],
+    lanes: dict[int, Iterator[list[int]]],
+    texts: Sequence[str],
+    k: int,
+    max_heard: int | None,
+) -> list[list[int]]:
+    """Lets the paths choose in rounds, one peer a round, until each has k or finds nobody."""
+    routes: list[list[int]] = [[] for _ in texts]
+    heard = [0] * len(texts)
+    told: dict[int, set[str]] = {ear: set() for ear in ears}
+    bound = len(texts) if max_heard is None else max_heard
+    for _ in range(k):
+        for ear in ears:
+            free = (
+                peer
+                for lane in lanes[ear]
+                for peer in lane
+                if heard[peer] < bound and texts[peer] not in told[ear]
+            )
+            peer = next(free, None)
+            if peer is not None:
+                routes[ear].append(peer)
+                told[ear].add(texts[peer])
+                heard[peer] += 1
+    return routes
+
+
+def _check(
+    policy: str,
+    summaries: Sequence[str | None],
+    k: int,
+    answers: Sequence[str | None] | None,
+    hearers: Collection[int] | None,
+    max_heard: int | None,
+) -> None:
+    if policy not in POLICIES:
+        raise TertuliaError(f"unknown router {policy!r}: use one of {', '.join(POLICIES)}")
+    if k < 0:
+        raise TertuliaError(f"a path cannot hear {k} peers: give 0 or more")
+    if max_heard is not None and max_heard < 1:
+        raise TertuliaError(
+            f"max_heard {max_heard} lets nobody be heard: give 1 or more, or none for no bound"
+        )
+    if policy == "answers" and answers is None:
+        raise TertuliaError("the router 'answers' needs the claimed answer of each path: give answers")
+    if answers is not None and len(answers) != len(summaries):
+        raise TertuliaError(f"{len(answers)} answers for {len(summaries)} summaries: give one for each")
+    outside = [h for h in hearers or () if not 0 <= h < len(summaries)]
+    if outside:
+        raise TertuliaError(f"hearer {outside[0]} is not a path: there are {len(summaries)}, from 0")

@@ -1,0 +1,117 @@
+"""Answers to a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tertulia.equivalence import group_answers
+from tertulia.errors import TertuliaError
+
+Rule = Literal["majority", "shortest-majority"]
+RULES: tuple[Rule, ...] = ("majority", "shortest-majority")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a circle answers.
+
+    Attributes:
+        answer: the chosen answer in the form in which most of its paths wrote it; None if nobody spoke.
+        votes: paths for each distinct answer, most first; equivalent answers are counted together.
+        spoke: paths that gave an answer.
+        of: paths there were.
+        tie: whether another answer had as many votes as the most voted one.
+    """
+
+    answer: str | None
+    votes: dict[str, int]
+    spoke: int
+    of: int
+    tie: bool
+
+
+def vote(
+    answers: Sequence[str | None],
+    *,
+    lengths: Sequence[int] | None = None,
+    rule: Rule = "majority",
+    seed: int | str = 0,
+    support: Sequence[float] | None = None,
+) -> Verdict:
+    """The verdict of the paths' answers. May wait for math-verify: off the event loop, use `vote_async`.
+
+    "majority" takes the answer with most votes. "shortest-majority" takes the one with the highest
+    votes / ln(mean length of its paths), the Shortest Majority Vote of Zeng et al. (arXiv 2502.12215):
+    between answers of equal votes the shortest thinking wins, and a large majority still beats a short
+    minority. Ties go to the answer with the larger total support, then to the seed.
+
+    Args:
+        answers: one for each path; None or blank is a path that did not answer.
+        lengths: generated tokens of each path; needed by "shortest-majority".
+        rule: how to choose.
+        seed: decides ties that support leaves; the same seed decides them alike.
+        support: weight of each path, for ties only, for example how many meetings held its answer;
+            1 each when not given.
+
+    Raises:
+        TertuliaError: unknown rule, or lengths missing or not one for each path.
+    """
+    _check(answers, lengths, rule, support)
+    groups: dict[int, list[int]] = {}
+    for path, first in enumerate(group_answers(answers)):
+        if first is not None:
+            groups.setdefault(first, []).append(path)
+    if not groups:
+        return Verdict(None, {}, 0, len(answers), False)
+    names = {first: _usual_form(answers, paths) for first, paths in groups.items()}
+    order = sorted(names.values())
+    random.Random(f"vote {seed}").shuffle(order)
+
+    def rank(first: int) -> tuple[float, float, int]:
+        paths = groups[first]
+        score = float(len(paths))
+        if rule == "shortest-majority" and lengths is not None:
+            score /= math.log(max(sum(lengths[p] for p in paths) / len(paths), math.e))
+        total = math.fsum(support[p] for p in paths) if support is not None else 0.0
+        return -score, -total, order.index(names[first])
+
+    best = min(groups, key=rank)
+    counts = sorted((-len(paths), rank(first), names[first]) for first, paths in groups.items())
+    spoke = sum(map(len, groups.values()))
+    tie = len(counts) > 1 and counts[0][0] == counts[1][0]
+    return Verdict(names[best], {name: -count for count, _, name in counts}, spoke, len(answers), tie)
+
+
+async def vote_async(
+    answers: Sequence[str | None],
+    *,
+    lengths: Sequence[int] | None = None,
+    rule: Rule = "majority",
+    seed: int | str = 0,
+    support: Sequence[float] | None = None,
+) -> Verdict:
+    """`vote` in a thread, so that the event loop goes on while math-verify compares."""
+    return await asyncio.to_thread(vote, answers, lengths=lengths, rule=rule, seed=seed, support=support)
+
+
+def _usual_form(answers: Sequence[str | None], paths: Sequence[int]) -> str:
+    """The form in which most of these paths wrote their answer, the first of them on a draw."""
+    return Counter((answers[path] or "").strip() for path in paths).most_common(1)[0][0]
+
+
+def _check(
+    answers: Sequence[str | None], lengths: Sequence[int] | None, rule: str, support: Sequence[float] | None
+) -> None:
+    if rule not in RULES:
+        raise TertuliaError(f"unknown vote rule {rule!r}: use one of {', '.join(RULES)}")
+    if rule == "shortest-majority" and lengths is None:
+        raise TertuliaError("the vote rule 'shortest-majority' needs the length of every path: give lengths")
+    for name, values in (("lengths", lengths), ("support", support)):
+        if values is not None and len(values) != len(answers):
+            raise TertuliaError(f"{len(values)} {name} for {len(answers)} answers: give one for each")
