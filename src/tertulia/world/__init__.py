@@ -1,0 +1,1 @@
+"""The synthetic multilingual problem world on which pebble is trained."""
