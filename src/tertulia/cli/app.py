@@ -1,0 +1,70 @@
+"""Verbs and their options put together into one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from tertulia.cli import doctor, solve
+
+# Typer ships its own copy of click or uses the installed one, depending on its version; the class of
+# usage errors is reached through the one that it exports in either case.
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
+Abort = typer.Abort
+
+EPILOG = (
+    "Every option may also be given as an environment variable: TERTULIA_ and its name in capitals, such as "
+    "TERTULIA_PATHS=16 or TERTULIA_LAST_CALL=0. The key of a server is read from TERTULIA_API_KEY."
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit code; usage errors are raised as `UsageError`."""
+    code = command().main(list(arguments), prog_name="tertulia", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def command() -> Any:
+    """The click command of the whole program, every option of every verb with its environment variable."""
+    # Plain help: rich would double the time that `--help` takes.
+    app = typer.Typer(
+        name="tertulia",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        epilog=EPILOG,
+    )
+    app.callback(invoke_without_command=True)(_callback)
+    app.command("solve", epilog=EPILOG)(solve.solve)
+    app.command("doctor", epilog=EPILOG)(doctor.doctor)
+    whole: Any = typer.main.get_command(app)
+    for verb in whole.commands.values():
+        for parameter in verb.params:
+            if parameter.param_type_name == "option" and parameter.name != "help":
+                parameter.envvar = f"TERTULIA_{parameter.name.upper()}"
+                parameter.show_envvar = False
+    return whole
+
+
+def help_command(error: Any) -> str:
+    """The command whose help tells what would have been right."""
+    context = getattr(error, "ctx", None)
+    return f"'{context.command_path if context else 'tertulia'} --help'"
+
+
+def _callback(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Reasoning paths of one model that learn from each other while they think."""
+    if version:
+        from tertulia import __version__
+
+        print(__version__)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+    else:
+        return
+    raise typer.Exit

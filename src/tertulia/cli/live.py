@@ -1,0 +1,113 @@
+"""The view of a run on a terminal: a row a path, redrawn a few times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tertulia.cli.lines import who_heard_whom
+from tertulia.cli.scene import Row, Scene, one_line
+
+if TYPE_CHECKING:
+    from tertulia.api import Event
+
+REFRESH = 1 / 6  # seconds between two drawings: the engine needs the core more than the screen does
+BAR = 18  # columns
+FRAME_LINES = 4  # lines of the view that are no path: head, title, blank, rest
+
+STYLES = {"finished": "green", "failed": "red", "stopped": "yellow", "meeting": "cyan", "last call": "cyan"}
+
+
+class LiveView:
+    """Shows a `Scene` until it is left; an async context manager and an observer of events.
+
+    Drawing happens in the event loop at most every `REFRESH` seconds, and only when something changed.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.scene = Scene()
+        self._console = console or Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+        self._changed = False
+        self._task: asyncio.Task[None] | None = None
+
+    def observe(self, event: Event) -> None:
+        """Takes in one event; meetings stay on the screen above the table."""
+        self.scene.apply(event)
+        self._changed = True
+        if event.kind == "start":
+            self._say(str(event.data["question"]).strip(), "bold")
+        elif event.kind == "meeting":
+            self._say(f"meeting {event.data['index']}: {who_heard_whom(event.data['heard'])}", "cyan")
+
+    async def __aenter__(self) -> Self:
+        self._live.start()
+        self._task = asyncio.create_task(self._draw_often())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self.close()
+
+    def close(self) -> None:
+        """Draws a last time and gives the terminal back; may be called twice."""
+        if self._live.is_started:
+            self._draw()
+            self._live.stop()
+
+    def _say(self, text: str, style: str) -> None:
+        self._console.print(Text(text, style=style))
+
+    async def _draw_often(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH)
+            if self._changed:
+                self._draw()
+
+    def _draw(self) -> None:
+        self._changed = False
+        self._live.update(picture(self.scene, self._console.height), refresh=True)
+
+
+def picture(scene: Scene, height: int) -> RenderableType:
+    """The table of paths, as many as fit in `height` lines, those still at work before the finished."""
+    room = max(1, height - FRAME_LINES)
+    numbered = list(enumerate(scene.paths))
+    if len(numbered) > room:
+        numbered = sorted(sorted(numbered, key=lambda item: item[1].over)[:room])
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    table.add_column("path", justify="right")
+    table.add_column("tokens", width=BAR)
+    table.add_column(f"of {scene.budget:,}", justify="right")
+    table.add_column("doing", width=10)
+    table.add_column("claim", no_wrap=True, overflow="ellipsis", ratio=1)
+    for path, row in numbered:
+        table.add_row(*_cells(path, row, scene.budget))
+    hidden = len(scene.paths) - len(numbered)
+    foot = f"and {hidden} more paths; " if hidden else ""
+    over = sum(row.over for row in scene.paths)
+    return Group(
+        table, Text(f"{foot}{over} of {len(scene.paths)} finished, {scene.generated:,} tokens", style="dim")
+    )
+
+
+def _cells(path: int, row: Row, budget: int) -> tuple[Any, ...]:
+    style = STYLES.get(row.doing, "")
+    bar = ProgressBar(total=max(budget, 1), completed=min(row.generated, budget), width=BAR)
+    return (
+        str(path),
+        bar,
+        f"{row.generated:,}",
+        Text(row.doing, style=style),
+        Text(one_line(row.claim), style=style),
+    )

@@ -1,0 +1,65 @@
+"""The end of a run in words: the verdict with its votes, and what was spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def verdict_line(result: Mapping[str, Any]) -> str:
+    """The verdict and its votes.
+
+    Args:
+        result: What `Result.to_json` returns.
+    """
+    votes: Mapping[str, int] = result["votes"]
+    paths = len(result["paths"])
+    if result["verdict"] is None:
+        return f"No verdict: none of {paths} paths came to an answer."
+    ranked = sorted(votes.items(), key=lambda vote: -vote[1])
+    others = ", ".join(f"{answer} ({count})" for answer, count in ranked if answer != result["verdict"])
+    support = votes.get(result["verdict"], 0)
+    line = f"Verdict: {result['verdict']}, {support} of {paths} paths"
+    return f"{line}; the others: {others}" if others else line
+
+
+def right_line(result: Mapping[str, Any], answer: object | None = None) -> str | None:
+    """Whether the verdict is right, None where nobody knows the answer.
+
+    Args:
+        result: What `Result.to_json` returns.
+        answer: The right answer, said where the verdict is wrong.
+    """
+    if result["correct"] is None:
+        return None
+    if result["correct"]:
+        return "The verdict is right."
+    return "The verdict is wrong." if answer is None else f"The verdict is wrong: the answer is {answer}."
+
+
+def token_line(result: Mapping[str, Any]) -> str:
+    """Tokens generated, injected, discarded and cached, each counted apart, and the speed."""
+    tokens, seconds = result["tokens"], result["seconds"]
+    parts = [f"{tokens[kind]:,} {kind}" for kind in ("generated", "injected", "discarded")]
+    cached = tokens.get("cached")
+    parts.append("cached: the server does not say" if cached is None else f"{cached:,} cached")
+    speed = f"; {tokens['generated'] / seconds:,.0f} tokens/s" if seconds else ""
+    return f"Tokens: {', '.join(parts)}{speed}, {seconds:.1f} s."
+
+
+def engine_line(result: Mapping[str, Any]) -> str | None:
+    """A warning where the engine offers only text, so that tokens are not exact; else None."""
+    if result.get("mode") != "text":
+        return None
+    return "Text mode: this server takes and returns no token ids, so spans are text and counts the server's."
+
+
+def lines(result: Mapping[str, Any], answer: object | None = None) -> list[str]:
+    """The whole report.
+
+    Args:
+        result: What `Result.to_json` returns.
+        answer: The right answer, said where the verdict is wrong.
+    """
+    told = [verdict_line(result), right_line(result, answer), token_line(result), engine_line(result)]
+    return [line for line in told if line is not None]

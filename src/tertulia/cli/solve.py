@@ -1,0 +1,166 @@
+"""`tertulia solve`: a circle of paths solves one question while you watch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tertulia.cli import options
+from tertulia.cli.interrupt import run
+from tertulia.errors import TertuliaError
+
+if TYPE_CHECKING:
+    from tertulia.api import Event, Result
+
+NO_VERDICT = 1  # exit code
+
+
+def solve(
+    context: typer.Context,
+    question: options.Question = None,
+    world_seed: options.WorldSeed = None,
+    difficulty: options.Difficulty = None,
+    language: options.LanguageCode = None,
+    engine: options.EngineUrl = None,
+    model: options.Model = None,
+    method: options.Method = None,
+    preset: options.Preset = None,
+    paths: options.Paths = None,
+    every: options.Every = None,
+    meet_at: options.MeetAt = None,
+    last_call: options.LastCall = None,
+    self_opened: options.SelfOpened = None,
+    heard: options.Heard = None,
+    router: options.Router = None,
+    max_heard: options.MaxHeard = None,
+    frame: options.Frame = None,
+    doubt: options.Doubt = None,
+    placebo: options.Placebo = None,
+    false_rate: options.FalseRate = None,
+    mode: options.Mode = None,
+    budget: options.Budget = None,
+    consensus_stop: options.ConsensusStop = None,
+    vote: options.Vote = None,
+    layers: options.Layers = None,
+    thinking_language: options.ThinkingLanguage = None,
+    wording: options.Wording = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    top_k: options.TopK = None,
+    min_p: options.MinP = None,
+    seed: options.Seed = None,
+    journal: options.JournalFile = None,
+    json_: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Let a circle of paths solve one question.
+
+    Without a question it takes a problem of the synthetic world and says whether the verdict is right.
+    """
+    given = {name: value for name, value in context.params.items() if value is not None}
+    json_, quiet = given.pop("json_"), given.pop("quiet")
+    call = _call(given)
+    message = _how_to_go_on(journal)
+    if json_ or quiet:
+        result = run(_solve(call, lambda event: None), message=message)
+    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        result = _watch(call, message)
+    else:
+        result = run(_solve(call, _print_line), message=message)
+    _report(result, call, json_=json_, quiet=quiet)
+    if result.to_json()["verdict"] is None:
+        raise typer.Exit(NO_VERDICT)
+
+
+def _call(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `tertulia.solve_async` that the options stand for."""
+    if given.get("question") == "-":
+        given["question"] = sys.stdin.read().strip()
+    question = given.get("question")
+    if question is not None and not question.strip():
+        raise TertuliaError("the question is empty: give a text, '-' for standard input, or nothing at all")
+    for name in ("world_seed", "difficulty"):
+        if question is not None and name in given:
+            option = name.replace("_", "-")
+            raise TertuliaError(f"--{option} is for a world problem, but there is a question: leave one out")
+    if question is None:
+        given.setdefault("world_seed", options.WORLD_SEED)
+    if "meet_at" in given:
+        given["meet_at"] = _places(given["meet_at"])
+    if "wording" in given:
+        given["wording"] = str(given["wording"])
+    return given
+
+
+def _places(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(place) for place in text.split(","))
+    except ValueError:
+        raise TertuliaError(
+            f"--meet-at is {text!r}: expected numbers of tokens with commas, such as 2048,4096"
+        ) from None
+
+
+async def _solve(call: dict[str, Any], observer: Callable[[Event], None]) -> Result:
+    from tertulia.api import solve_async
+
+    return await solve_async(**call, observer=observer)
+
+
+def _watch(call: dict[str, Any], message: str) -> Result:
+    """Solves with the live view on the terminal."""
+    from tertulia.cli.live import LiveView
+
+    view = LiveView()
+
+    async def watched() -> Result:
+        async with view:
+            return await _solve(call, view.observe)
+
+    return run(watched(), message=message, clean_up=view.close)
+
+
+def _print_line(event: Event) -> None:
+    from tertulia.cli.lines import line
+
+    text = line(event)
+    if text is not None:
+        print(text, flush=True)
+
+
+def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool) -> None:
+    from tertulia.cli import report
+
+    value = result.to_json()
+    if json_:
+        print(json.dumps(value, ensure_ascii=False))
+    elif quiet:
+        print("" if value["verdict"] is None else value["verdict"])
+    else:
+        answer = _world_answer(call) if value["correct"] is False else None
+        for text in report.lines(value, answer):
+            print(text)
+
+
+def _world_answer(call: dict[str, Any]) -> int | None:
+    """The right answer of a world problem."""
+    if call.get("world_seed") is None:
+        return None
+    from tertulia.world.problems import problem
+
+    return problem(call["world_seed"], call.get("difficulty", "default")).answer
+
+
+def _how_to_go_on(journal: Path | None) -> str:
+    """What a user is told who stopped a run."""
+    if journal is None:
+        return "Stopped. Nothing was kept; with --journal FILE a run can be gone on with."
+    command = shlex.join(["tertulia", *sys.argv[1:]])
+    return f"Stopped. To go on where it was: {command}"
