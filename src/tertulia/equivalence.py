@@ -2,11 +2,13 @@
 
 Plain numbers and equal texts are decided at once. All else goes to math-verify, which is slow to import,
 can run for minutes on a hostile expression, and guards itself with signals that work on the main thread
-only; so it runs in a child process that is stopped when it takes too long. Safe to call on any thread.
+only; so it runs in a child process that is stopped when it takes too long. Safe to call on any
+thread; not on the event loop, because it waits for the child.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -23,7 +25,9 @@ from tertulia.errors import TertuliaError
 LONGEST = 1000
 """Characters beyond which only equal texts are equal: no answer is that long, but a runaway box may be."""
 
-_WRAPPERS = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mathbf|mathit|boldsymbol)\s*\{([^{}]*)\}")
+_WRAPPERS = re.compile(
+    r"\\(?:text|textbf|textrm|textit|textsc|boxed|fbox|mathrm|mathbf|mathit|boldsymbol)\s*\{([^{}]*)\}"
+)
 _NOISE = re.compile(r"\\left|\\right|\\[,!;: ]|~|\$|\\\(|\\\)|\\\[|\\\]")
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|[+-]?\.\d+"
 _PLAIN = re.compile(rf"({_NUMBER})(?:/({_NUMBER}))?")
@@ -48,19 +52,25 @@ def group_answers(answers: Sequence[str | None]) -> list[int | None]:
     (1/3 = 0.333333 after rounding), and a fixed representative makes the groups well defined.
     """
     groups: list[int | None] = []
-    firsts: list[tuple[int, str]] = []
-    known: dict[str, int] = {}
+    known: dict[str | Fraction, int] = {}
+    integers: list[tuple[int, str]] = []
+    others: list[tuple[int, str]] = []
     for index, answer in enumerate(answers):
         text = tidy(answer) if answer is not None else ""
         if not text:
             groups.append(None)
             continue
-        if text not in known:
+        number = _number(text)
+        key = text if number is None else number
+        if key not in known:
+            whole = number is not None and number.denominator == 1
+            # Two integers are equal or not: 1,000 paths with 1,000 integers need no comparison.
+            firsts = others if whole else others + integers
             same = (i for i, first in firsts if equivalent(first, text) or equivalent(text, first))
-            known[text] = next(same, index)
-            if known[text] == index:
-                firsts.append((index, text))
-        groups.append(known[text])
+            known[key] = next(same, index)
+            if known[key] == index:
+                (integers if whole else others).append((index, text))
+        groups.append(known[key])
     return groups
 
 
@@ -91,6 +101,7 @@ def _decided(gold: str, answer: str) -> bool | None:
     return None
 
 
+@lru_cache(maxsize=65_536)
 def _number(text: str) -> Fraction | None:
     """The value of a plain integer, decimal or fraction in any script's digits, else None."""
     if len(text) > 60:
@@ -121,25 +132,46 @@ class _Checker:
     """math-verify in a child process: started when first needed, replaced when it takes too long."""
 
     start_seconds = 120.0  # the import takes a second, on a starved machine far longer
-    answer_seconds = 5.0
+    answer_seconds = 3.0
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
+        self._owner = 0
+        self._hostile: set[str] = set()
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Whether math-verify calls them equal; False when it cannot say within the time."""
+        """Whether math-verify calls them equal; False when it cannot say within the time.
+
+        An expression that cannot even be compared to 0 within the time is remembered, or every further
+        comparison with it would cost as much again.
+        """
         with self._lock:
-            if self._child is None or self._child.poll() is not None:
-                self._child = self._start()
-            reply = self._ask(self._child, {"gold": gold, "answer": answer}, self.answer_seconds)
-            return bool(reply and reply.get("equal"))
+            if not self._hostile.isdisjoint((gold, answer)):
+                return False
+            reply = self._compare(gold, answer)
+            if reply is None:
+                self._hostile.update(text for text in (gold, answer) if self._compare(text, "0") is None)
+            return bool(reply)
+
+    def close(self) -> None:
+        """Ends the child; the next comparison starts another."""
+        child, self._child = self._child, None
+        if child is not None and self._owner == os.getpid():
+            child.kill()
+            child.communicate()
+
+    def _compare(self, gold: str, answer: str) -> bool | None:
+        if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
+            self._child, self._owner = self._start(), os.getpid()
+        reply = self._ask(self._child, {"gold": gold, "answer": answer}, self.answer_seconds)
+        return None if reply is None else bool(reply["equal"])
 
     def _start(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         try:
             child = subprocess.Popen(
-                [sys.executable, "-m", "tertulia.equivalence"],
+                [sys.executable, "-P", "-m", "tertulia.equivalence"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -181,6 +213,7 @@ class _Checker:
 
 
 _CHECKER = _Checker()
+atexit.register(_CHECKER.close)
 
 
 def _serve() -> None:

@@ -45,7 +45,7 @@ def extract_answer(text: str, kind: Kind = "math") -> str | None:
     if boxed is not None:
         letter = _LETTER.fullmatch(tidy(boxed))
         return letter[1].upper() if letter else None
-    stated = _STATED.findall(text)
+    stated = _STATED.findall(tidy(text))
     return stated[-1] if stated else None
 
 

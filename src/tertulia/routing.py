@@ -8,19 +8,26 @@ are ours. No bad message travels: nobody hears itself, a peer twice, a blank sum
 from __future__ import annotations
 
 import asyncio
-import random
+import hashlib
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist
 
 from tertulia.equivalence import group_answers
 from tertulia.errors import TertuliaError
 
 Policy = Literal["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 POLICIES: tuple[Policy, ...] = ("dispersed", "clustered", "hybrid", "random", "all", "answers")
+
+Order = NDArray[np.intp]
+"""Path indices, best first."""
+Lanes = Iterator[Iterator[int]]
 
 # Pairs of characters compared in one call: about a millisecond each, so that a thread gives way often.
 _BLOCK = 20_000_000
@@ -97,9 +104,6 @@ def similarity(
         rows: which texts to compare to all; None for every one.
         stop: when set, the comparison ends early and the rest of the matrix is 0.
     """
-    from rapidfuzz.distance import Levenshtein
-    from rapidfuzz.process import cdist
-
     unique = list(dict.fromkeys(texts))
     where = {text: index for index, text in enumerate(unique)}
     columns = np.array([where[text] for text in texts], dtype=np.intp)
@@ -161,54 +165,66 @@ def _route(
         return [[] for _ in texts]
     alike = None if policy in ("random", "all") else similarity(texts, ears, stop)
     groups = group_answers(answers) if policy == "answers" and answers is not None else None
-    lanes = {
-        ear: _lanes(policy, ear, texts, limit, seed, None if alike is None else alike[row], groups)
-        for row, ear in enumerate(ears)
-    }
-    random.Random(f"turns {seed}").shuffle(ears)
+    speaks = np.array([bool(text) for text in texts])
+    lanes: dict[int, Lanes] = {}
+    for row, ear in enumerate(ears):
+        peers = speaks.copy()
+        peers[ear] = False
+        drawn = _drawn(f"route {seed} {ear}", len(texts))
+        likeness = None if alike is None else alike[row]
+        lanes[ear] = _lanes(policy, ear, np.flatnonzero(peers), drawn, limit, likeness, groups)
+    turns = _drawn(f"turns {seed}", len(texts))
+    ears.sort(key=lambda ear: int(turns[ear]))
     return _choose(ears, lanes, texts, limit, max_heard)
+
+
+def _drawn(name: str, count: int) -> NDArray[np.uint64]:
+    """Random sort keys from a hash, the same on every machine and with every version of Python and numpy."""
+    return np.frombuffer(hashlib.shake_128(name.encode()).digest(8 * count), dtype="<u8").astype(np.uint64)
 
 
 def _lanes(
     policy: Policy,
     ear: int,
-    texts: Sequence[str],
+    peers: Order,
+    drawn: NDArray[np.uint64],
     k: int,
-    seed: int | str,
     alike: NDArray[np.float64] | None,
     groups: Sequence[int | None] | None,
-) -> Iterator[list[int]]:
-    """For each choice of one path, the candidates it chooses the first free one from."""
-    peers = [peer for peer, text in enumerate(texts) if text and peer != ear]
-    if policy != "all":
-        random.Random(f"route {seed} {ear}").shuffle(peers)
+) -> Lanes:
+    """For each choice of one path, the peers in the order in which it would take them.
+
+    A peer that is not free now will not be free later, so choices share one iterator and none looks twice.
+    """
+    if policy == "all":
+        return iter([_each(peers)] * k)
     if alike is None:
-        return iter([peers] * k)
-    # Sorting is stable, so the shuffle above decides between peers of equal similarity.
-    far = sorted(peers, key=lambda peer: alike[peer])
-    if policy == "dispersed":
-        return iter([far] * k)
-    if groups is not None:
-        return iter(_held_by(far, ear, groups) + [far] * k)
-    near = sorted(peers, key=lambda peer: -alike[peer])
+        return iter([_each(peers[np.argsort(drawn[peers], kind="stable")])] * k)
+    near = peers[np.lexsort((drawn[peers], -alike[peers]))]
     if policy == "clustered":
-        return iter([near] * k)
-    return iter([far if turn % 2 else near for turn in range(k)])
+        return iter([_each(near)] * k)
+    far = peers[np.lexsort((drawn[peers], alike[peers]))]
+    if policy == "hybrid":
+        ends = (_each(near), _each(far))
+        return iter([ends[turn % 2] for turn in range(k)])
+    answers = [] if groups is None else _by_answer(far, ear, groups)
+    return iter([_each(held) for held in answers] + [_each(far)] * k)
 
 
-def _held_by(peers: Sequence[int], ear: int, groups: Sequence[int | None]) -> list[list[int]]:
-    """The peers of each answer other than the path's own, the most supported answer first."""
-    support: dict[int, int] = {}
-    for group in groups:
-        if group is not None and group != groups[ear]:
-            support[group] = support.get(group, 0) + 1
-    ranked = sorted(support, key=lambda group: -support[group])
-    return [[peer for peer in peers if groups[peer] == group] for group in ranked]
+def _each(order: Order) -> Iterator[int]:
+    return map(int, order)
+
+
+def _by_answer(peers: Order, ear: int, groups: Sequence[int | None]) -> list[Order]:
+    """The peers that hold each answer other than the path's own, the most supported answer first."""
+    others = Counter(group for group in groups if group is not None and group != groups[ear])
+    held = np.array([-1 if group is None else group for group in groups])[peers]
+    return [peers[held == group] for group, _ in others.most_common()]
 
 
 def _choose(
     ears: Sequence[int],
-    lanes: dict[int, Iterator[list[int]]],
+    lanes: dict[int, Lanes],
     texts: Sequence[str],
     k: int,
     max_heard: int | None,
