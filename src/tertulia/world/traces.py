@@ -135,6 +135,7 @@ class Writer:
                 if own_check and self.done == own_check[1]:
                     self._reread(own_check[0])
                     own_check = None
+                    continue
                 countdown -= 1
                 if self.meet and countdown <= 0:
                     self._meeting()
