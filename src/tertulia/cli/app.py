@@ -21,9 +21,18 @@ EPILOG = (
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the command and returns its exit code; usage errors are raised as `UsageError`."""
-    code = command().main(list(arguments), prog_name="tertulia", standalone_mode=False)
-    return code if isinstance(code, int) else 0
+    """Runs the command and returns its exit code; usage errors are raised as `UsageError`.
+
+    A verb finds the arguments as they were typed in its context's `obj`.
+    """
+    whole = command()
+    try:
+        # Not `main`: it would turn a closed pipe into exit code 1, which means that there is no verdict.
+        with whole.make_context("tertulia", list(arguments), obj=tuple(arguments)) as context:
+            whole.invoke(context)
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    return 0
 
 
 def command() -> Any:
@@ -43,7 +52,7 @@ def command() -> Any:
     for verb in whole.commands.values():
         for parameter in verb.params:
             if parameter.param_type_name == "option" and parameter.name != "help":
-                parameter.envvar = f"TERTULIA_{parameter.name.upper()}"
+                parameter.envvar = f"TERTULIA_{parameter.name.strip('_').upper()}"
                 parameter.show_envvar = False
     return whole
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def solve(
     given = {name: value for name, value in context.params.items() if value is not None}
     json_, quiet = given.pop("json_"), given.pop("quiet")
     call = _call(given)
-    message = _how_to_go_on(journal)
+    message = _how_to_go_on(journal, context.obj)
     if json_ or quiet:
         result = run(_solve(call, lambda event: None), message=message)
     elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
@@ -158,9 +159,16 @@ def _world_answer(call: dict[str, Any]) -> int | None:
     return problem(call["world_seed"], call.get("difficulty", "default")).answer
 
 
-def _how_to_go_on(journal: Path | None) -> str:
-    """What a user is told who stopped a run."""
+def _how_to_go_on(journal: Path | None, arguments: Sequence[str]) -> str:
+    """What a user is told who stopped a run.
+
+    Args:
+        journal: Where the run was kept.
+        arguments: What followed `tertulia` on the command line.
+    """
     if journal is None:
         return "Stopped. Nothing was kept; with --journal FILE a run can be gone on with."
-    command = shlex.join(["tertulia", *sys.argv[1:]])
-    return f"Stopped. To go on where it was: {command}"
+    typed = sys.argv[0]
+    installed = Path(typed).stem == "tertulia" and Path(typed).is_file()
+    program = typed if installed and shutil.which("tertulia") != typed else "tertulia"
+    return f"Stopped. To go on where it was: {shlex.join([program, *arguments])}"

@@ -1,0 +1,255 @@
+"""The command line: what a user types, what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import pytest
+
+from tertulia import api, settings
+from tertulia.api import Event
+from tertulia.cli import app, main
+from tertulia.errors import TertuliaError
+
+RESULT = {
+    "question": "What is 2 + 3?",
+    "verdict": "5",
+    "votes": {"5": 2, "6": 1},
+    "correct": None,
+    "paths": [{"id": 0}, {"id": 1}, {"id": 2}],
+    "meetings": [],
+    "tokens": {"generated": 1200, "injected": 30, "discarded": 4, "cached": 900},
+    "seconds": 2.0,
+    "seed": 0,
+    "engine": "scripted",
+    "method": "leap",
+    "mode": "ids",
+}
+
+
+@dataclass
+class FakeRun:
+    """Stands for `solve_async`: keeps what it was called with, tells a few events, returns `RESULT`."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    change: dict[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+
+    async def __call__(self, *, observer: Any, **arguments: Any) -> Any:
+        self.calls.append(arguments)
+        if self.error is not None:
+            raise self.error
+        observer(Event("start", None, {"question": "What is\n2 + 3?", "budget": 100, "paths": 3}))
+        observer(Event("tokens", 1, {"count": 7}))
+        observer(Event("meeting", None, {"index": 1, "heard": [[1, 2], [2], []]}))
+        observer(Event("answer", 0, {"answer": "5"}))
+        observer(Event("failed", 2, {"error": "the server\nwent away"}))
+        return _Result(RESULT | self.change)
+
+
+@dataclass
+class _Result:
+    value: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return self.value
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    fake = FakeRun()
+    monkeypatch.setattr(api, "solve_async", fake)
+    return fake
+
+
+def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from tertulia.cli import main; main(['--help']); main(['solve', '--help']); "
+        "heavy = ('pydantic', 'numpy', 'rich', 'httpx', 'asyncio', 'tokenizers'); "
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - begin)
+    # Typer itself may bring pydantic.
+    assert done.stdout.splitlines()[-1] in ("[]", "['pydantic']")
+    assert min(times) < 1.0, "twice --help on a busy machine"
+
+
+def test_only_what_was_given_reaches_the_api(run: FakeRun) -> None:
+    assert main(["solve", "What is 2 + 3?", "--paths", "3", "--meet-at", "10,20", "--no-last-call"]) == 0
+    assert run.calls == [
+        {"question": "What is 2 + 3?", "paths": 3, "meet_at": (10, 20), "last_call": False},
+    ]
+
+
+def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_variable(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verb = app.command().commands["solve"]
+    known = {*settings.Settings.model_fields, "world_seed", "difficulty", "engine", "model", "journal"}
+    options = [
+        p for p in verb.params if p.param_type_name == "option" and p.name not in ("help", "json_", "quiet")
+    ]
+    assert {option.name for option in options} == known
+    for name in known - {"world_seed", "difficulty"}:
+        monkeypatch.setenv(f"TERTULIA_{name.upper()}", "1")
+    assert main(["solve", "q"]) == 0
+    assert set(run.calls[0]) == known - {"world_seed", "difficulty"} | {"question"}
+
+
+def test_the_flags_for_output_are_environment_variables_too(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERTULIA_QUIET", "1")
+    assert main(["solve", "q"]) == 0
+    assert capsys.readouterr().out == "5\n"
+    monkeypatch.setenv("TERTULIA_JSON", "1")
+    assert main(["solve", "q"]) == 0
+    assert json.loads(capsys.readouterr().out) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("method", settings.METHODS),
+        ("router", settings.ROUTERS),
+        ("frame", get_args(settings.FrameName)),
+        ("placebo", get_args(settings.Placebo)),
+        ("mode", get_args(settings.Mode)),
+        ("vote", get_args(settings.VoteRule)),
+    ],
+)
+def test_help_names_every_value_that_a_setting_may_have(name: str, values: tuple[str, ...]) -> None:
+    option = next(p for p in app.command().commands["solve"].params if p.name == name)
+    words = option.help.replace(",", " ").replace(":", " ").replace(".", " ").split()
+    assert [value for value in values if value not in words] == []
+
+
+def test_without_a_question_it_takes_a_world_problem(run: FakeRun) -> None:
+    assert main(["solve"]) == 0
+    assert main(["solve", "--world-seed", "7", "--difficulty", "long"]) == 0
+    assert run.calls == [{"world_seed": 1}, {"world_seed": 7, "difficulty": "long"}]
+
+
+def test_a_dash_reads_the_question_from_standard_input(run: FakeRun) -> None:
+    from io import StringIO
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", StringIO("What is\n2 + 3?\n"))
+        assert main(["solve", "-"]) == 0
+    assert run.calls[0]["question"] == "What is\n2 + 3?"
+
+
+def test_without_a_terminal_each_thing_that_happens_is_one_plain_line(
+    run: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["solve", "q"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines() == [
+        "question: What is 2 + 3?",
+        "meeting 1: 0 heard 1, 2; 1 heard 2",
+        "path 0 finished: 5",
+        "path 2 failed: the server went away",
+        "Verdict: 5, 2 of 3 paths; the others: 6 (1)",
+        "Tokens: 1,200 generated, 30 injected, 4 discarded, 900 cached; 600 tokens/s, 2.0 s.",
+    ]
+    assert "\x1b" not in out
+
+
+def test_json_is_one_object_and_nothing_else(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", "q", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == RESULT
+    assert captured.out.count("\n") == 1
+    assert captured.err == ""
+
+
+def test_a_wrong_verdict_on_a_world_problem_is_told_with_the_right_answer(
+    run: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tertulia.world.problems import problem
+
+    run.change = {"correct": False}
+    assert main(["solve", "--world-seed", "7"]) == 0
+    assert f"The verdict is wrong: the answer is {problem(7).answer}." in capsys.readouterr().out
+    run.change = {"correct": True}
+    assert main(["solve"]) == 0
+    assert "The verdict is right." in capsys.readouterr().out
+
+
+def test_a_run_in_text_mode_says_so(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run.change = {"mode": "text"}
+    assert main(["solve", "q"]) == 0
+    assert "Text mode" in capsys.readouterr().out
+
+
+def test_no_verdict_is_exit_code_1(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run.change = {"verdict": None, "votes": {}}
+    assert main(["solve", "q"]) == 1
+    assert "No verdict: none of 3 paths came to an answer." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["solve", "--foo"], "No such option: --foo"),
+        (["sovle"], "No such command 'sovle'"),
+        (["solve", "a", "b"], "unexpected extra argument"),
+        (["solve", "q", "--paths", "many"], "--paths"),
+        (["solve", "q", "--meet-at", "10,x"], "'10,x'"),
+        (["solve", "  "], "the question is empty"),
+        (["solve", "q", "--world-seed", "1"], "leave one out"),
+    ],
+)
+def test_what_a_user_did_wrong_is_one_line_and_exit_code_2(
+    arguments: list[str], part: str, run: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert part in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert run.calls == []
+
+
+def test_an_error_of_the_run_is_one_line_even_if_its_message_has_several(
+    run: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.error = TertuliaError("no server at http://host:1:\nconnection refused; start one")
+    assert main(["solve", "q", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "tertulia: no server at http://host:1: connection refused; start one\n"
+    assert captured.out == ""
+
+
+def test_a_bug_keeps_its_traceback(run: FakeRun) -> None:
+    run.error = ZeroDivisionError("ours")
+    with pytest.raises(ZeroDivisionError):
+        main(["solve", "q"])
+
+
+def test_a_reader_that_leaves_early_is_no_error(run: FakeRun) -> None:
+    code = (
+        "import sys; from tertulia.cli import main, solve\n"
+        "async def run(call, observer): [print('x' * 1000) for _ in range(1000)]\n"
+        "solve._solve = run\n"
+        "sys.exit(main(['solve', 'q']))"
+    )
+    done = subprocess.run(
+        f'"{sys.executable}" -c "$CODE" | head -1; echo "${{PIPESTATUS[0]}}"',
+        shell=True,
+        executable="/bin/bash",
+        env={"CODE": code, "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == ["x" * 1000, "141"]

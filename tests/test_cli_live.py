@@ -1,0 +1,118 @@
+"""The live view: what it shows of the run's events, and how often it draws."""
+
+from __future__ import annotations
+
+import asyncio
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tertulia.api import Event
+from tertulia.cli import live
+from tertulia.cli.lines import who_heard_whom
+from tertulia.cli.live import LiveView, picture
+from tertulia.cli.scene import Scene
+
+
+def _console(height: int = 30, width: int = 100) -> Console:
+    return Console(file=StringIO(), force_terminal=True, width=width, height=height, color_system=None)
+
+
+def _shown(scene: Scene, height: int = 30) -> list[str]:
+    console = _console(height)
+    with console.capture() as capture:
+        console.print(picture(scene, height))
+    return capture.get().splitlines()
+
+
+def _scene(*events: tuple[str, int | None, dict[str, Any]], paths: int = 3) -> Scene:
+    scene = Scene()
+    scene.apply(Event("start", None, {"question": "?", "budget": 200, "paths": paths}))
+    for kind, path, data in events:
+        scene.apply(Event(kind, path, data))  # type: ignore[arg-type]
+    return scene
+
+
+def test_a_row_shows_the_tokens_what_the_path_does_and_its_claim() -> None:
+    scene = _scene(
+        ("tokens", 0, {"count": 40}),
+        ("summary", 0, {"text": "1=93\n2=85", "claims": {}, "routed": True}),
+        ("tokens", 1, {"count": 20}),
+        ("answer", 2, {"answer": "170"}),
+    )
+    rows = _shown(scene)
+    assert rows[0].split() == ["path", "tokens", "of", "200", "doing", "claim"]
+    assert rows[1].split()[-4:] == ["40", "meeting", "1=93", "2=85"]
+    assert rows[2].split()[-2:] == ["20", "thinking"]
+    assert rows[3].split() == ["2", "0", "finished", "170"]
+    assert rows[4].strip() == "1 of 3 finished, 60 tokens"
+
+
+def test_a_failed_path_says_why_and_a_path_without_answer_says_so() -> None:
+    rows = _shown(_scene(("failed", 0, {"error": "server\ngone"}), ("answer", 1, {"answer": None})))
+    assert rows[1].split() == ["0", "0", "failed", "server", "gone"]
+    assert rows[2].split() == ["1", "0", "finished", "no", "answer"]
+
+
+def test_more_paths_than_lines_shows_those_at_work_and_counts_the_rest() -> None:
+    ends = [("answer", path, {"answer": "1"}) for path in range(0, 60, 2)]
+    rows = _shown(_scene(*ends, paths=60), height=20)
+    assert len(rows) <= 20
+    assert all("waiting" in row for row in rows[1:-1])
+    assert rows[-1].strip() == "and 44 more paths; 30 of 60 finished, 0 tokens"
+
+
+def test_a_claim_longer_than_the_line_is_cut_and_markup_in_it_is_text() -> None:
+    row = _shown(_scene(("summary", 0, {"text": "[bold]x[/bold] " + "y" * 300})))[1]
+    assert "[bold]x[/bold]" in row
+    assert len(row) <= 100
+
+
+@pytest.mark.parametrize(
+    ("heard", "line"),
+    [
+        ([[1, 2], [2, 0], []], "0 heard 1, 2; 1 heard 2, 0"),
+        ({"2": [0], "3": [0]}, "2, 3 heard 0"),
+        ([[], []], "nobody heard anybody"),
+    ],
+)
+def test_a_meeting_says_who_heard_whom(heard: Any, line: str) -> None:
+    assert who_heard_whom(heard) == line
+
+
+async def test_it_draws_at_most_eight_times_a_second_and_only_what_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = 0
+
+    def counted(scene: Scene, height: int) -> str:
+        nonlocal drawn
+        drawn += 1
+        return ""
+
+    monkeypatch.setattr(live, "picture", counted)
+    async with LiveView(_console()) as view:
+        view.observe(Event("start", None, {"question": "?", "budget": 9, "paths": 1}))
+        for _ in range(500):
+            view.observe(Event("tokens", 0, {"count": 1}))
+            await asyncio.sleep(0.001)
+        busy = drawn
+        await asyncio.sleep(2.5 * live.REFRESH)
+        idle = drawn - busy
+    assert 1 <= busy <= 0.8 * 8 + 1
+    assert idle <= 1
+    assert live.REFRESH >= 1 / 8
+
+
+async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None:
+    console = _console()
+    async with LiveView(console) as view:
+        view.observe(Event("start", None, {"question": "How [many]?", "budget": 9, "paths": 1}))
+        view.observe(Event("answer", 0, {"answer": "42"}))
+    out = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "How [many]?" in out
+    assert "42" in out
+    assert out.rindex("\x1b[?25h") > out.rindex("\x1b[?25l")
+    view.close()
