@@ -86,8 +86,14 @@ def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
 def test_only_what_was_given_reaches_the_api(run: FakeRun) -> None:
     assert main(["solve", "What is 2 + 3?", "--paths", "3", "--meet-at", "10,20", "--no-last-call"]) == 0
     assert run.calls == [
-        {"question": "What is 2 + 3?", "paths": 3, "meet_at": (10, 20), "last_call": False},
+        {"question": "What is 2 + 3?", "paths": 3, "meet_at": (10, 20), "last_call": 0},
     ]
+
+
+def test_a_path_may_be_allowed_more_than_one_last_call(run: FakeRun) -> None:
+    assert main(["solve", "q", "--last-call"]) == 0
+    assert main(["solve", "q", "--last-calls", "3"]) == 0
+    assert [call["last_call"] for call in run.calls] == [1, 3]
 
 
 def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_variable(
@@ -98,7 +104,7 @@ def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_vari
     options = [
         p for p in verb.params if p.param_type_name == "option" and p.name not in ("help", "json_", "quiet")
     ]
-    assert {option.name for option in options} == known
+    assert {option.name for option in options} == {*known, "last_calls"}
     for name in known - {"world_seed", "difficulty"}:
         monkeypatch.setenv(f"TERTULIA_{name.upper()}", "1")
     assert main(["solve", "q"]) == 0
@@ -125,6 +131,8 @@ def test_the_flags_for_output_are_environment_variables_too(
         ("placebo", get_args(settings.Placebo)),
         ("mode", get_args(settings.Mode)),
         ("vote", get_args(settings.VoteRule)),
+        ("counted", ("all", "heard")),
+        ("answer_kind", ("math", "choice")),
     ],
 )
 def test_help_names_every_value_that_a_setting_may_have(name: str, values: tuple[str, ...]) -> None:
@@ -206,6 +214,7 @@ def test_no_verdict_is_exit_code_1(run: FakeRun, capsys: pytest.CaptureFixture[s
         (["solve", "q", "--paths", "many"], "--paths"),
         (["solve", "q", "--meet-at", "10,x"], "'10,x'"),
         (["solve", "  "], "the question is empty"),
+        (["solve", "q", "--no-last-call", "--last-calls", "2"], "exclude each other"),
         (["solve", "q", "--world-seed", "1"], "leave one out"),
     ],
 )

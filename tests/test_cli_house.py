@@ -20,7 +20,7 @@ OF_ONE_MACHINE = re.compile(
             r"pypi" + r"\.org/simple",
             r"file:" + "///",
             r"download\.pytorch" + r"\.org",
-            r"\+cpu" + r"\b",
+            r"\+c" + r"pu\b",
         ]
     )
 )

@@ -38,7 +38,7 @@ def _scene(*events: tuple[str, int | None, dict[str, Any]], paths: int = 3) -> S
 def test_a_row_shows_the_tokens_what_the_path_does_and_its_claim() -> None:
     scene = _scene(
         ("tokens", 0, {"count": 40}),
-        ("summary", 0, {"text": "1=93\n2=85", "claims": {}, "routed": True}),
+        ("summary", 0, {"text": "so far", "claims": {"steps": {"1": "93", "2": "85"}, "answer": "85"}}),
         ("tokens", 1, {"count": 20}),
         ("answer", 2, {"answer": "170"}),
     )

@@ -31,9 +31,9 @@ Paths = Annotated[int | None, _option("Paths in the circle.")]
 Every = Annotated[int | None, _option("A meeting every so many thought tokens; 0: never.")]
 MeetAt = Annotated[str | None, _option("Meetings at these places, such as 2048,4096.", metavar="TOKENS")]
 LastCall = Annotated[
-    bool | None,
-    _option("A meeting for a path about to close its thought while the board disagrees."),
+    bool | None, _option("A meeting for a path about to close its thought while the board disagrees.")
 ]
+LastCalls = Annotated[int | None, _option("At most so many last calls of one path.")]
 SelfOpened = Annotated[bool | None, _option("Paths may open a meeting themselves.")]
 Heard = Annotated[int | None, _option("Peers heard at a meeting; 0: all that the router gives.")]
 Router = Annotated[
@@ -41,6 +41,7 @@ Router = Annotated[
 ]
 MaxHeard = Annotated[int | None, _option("At most so many paths hear one peer at a meeting.")]
 Frame = Annotated[str | None, _option("How claims are told: digest or quotes.")]
+Counted = Annotated[str | None, _option("Whose claims a digest counts: all peers', or only of those heard.")]
 Doubt = Annotated[float | None, _option("Share of agreeing paths that recheck all the same, 0 to 1.")]
 Placebo = Annotated[str | None, _option("A control without peers' information: echo, false or recheck.")]
 FalseRate = Annotated[float | None, _option("Share of made-up markers under the placebo false, 0 to 1.")]
@@ -51,6 +52,7 @@ ConsensusStop = Annotated[
 ]
 Vote = Annotated[str | None, _option("majority or shortest-majority.")]
 Layers = Annotated[int | None, _option("Aggregation layers of the method moa.")]
+AnswerKind = Annotated[str | None, _option("math: an answer in a box. choice: a letter.")]
 LanguageCode = Annotated[str | None, _option("Language of question and wordings: en, de, sw, zh ...")]
 ThinkingLanguage = Annotated[str | None, _option("Language the thought is steered to.")]
 Wording = Annotated[Path | None, _option("A wording file of your own.", metavar="FILE")]

@@ -77,12 +77,14 @@ class Scene:
                 row.doing = str(data["place"])
             case "summary":
                 row.doing = "meeting"
-                row.claim = one_line(str(data.get("text") or "")) or row.claim
+                row.claim = claim(data) or row.claim
             case "heard":
                 row.doing = "thinking"
             case "answer":
                 row.doing, row.over = "finished", True
                 row.claim = "no answer" if data["answer"] is None else str(data["answer"])
+            case "stopped":
+                row.doing, row.over = "stopped", True
             case "failed":
                 row.doing, row.over = "failed", True
                 row.claim = one_line(str(data.get("error", "")))
@@ -97,6 +99,18 @@ def heard_by_path(heard: Any) -> list[tuple[int, list[int]]]:
     pairs: Iterator[tuple[Any, Sequence[int]]]
     pairs = iter(heard.items()) if isinstance(heard, Mapping) else iter(enumerate(heard))
     return [(int(path), list(peers)) for path, peers in pairs if peers]
+
+
+def claim(summary: Mapping[str, Any]) -> str:
+    """What a path claims in a summary: its step results, else its answer so far, else what it wrote.
+
+    Args:
+        summary: Data of the summary's event.
+    """
+    claims: Mapping[str, Any] = summary.get("claims") or {}
+    steps: Mapping[Any, Any] = claims.get("steps") or {}
+    told = " ".join(f"{step}={value}" for step, value in steps.items())
+    return one_line(told or str(claims.get("answer") or summary.get("text") or ""))
 
 
 def one_line(text: str) -> str:

@@ -37,11 +37,13 @@ def solve(
     every: options.Every = None,
     meet_at: options.MeetAt = None,
     last_call: options.LastCall = None,
+    last_calls: options.LastCalls = None,
     self_opened: options.SelfOpened = None,
     heard: options.Heard = None,
     router: options.Router = None,
     max_heard: options.MaxHeard = None,
     frame: options.Frame = None,
+    counted: options.Counted = None,
     doubt: options.Doubt = None,
     placebo: options.Placebo = None,
     false_rate: options.FalseRate = None,
@@ -50,6 +52,7 @@ def solve(
     consensus_stop: options.ConsensusStop = None,
     vote: options.Vote = None,
     layers: options.Layers = None,
+    answer_kind: options.AnswerKind = None,
     thinking_language: options.ThinkingLanguage = None,
     wording: options.Wording = None,
     temperature: options.Temperature = None,
@@ -93,11 +96,19 @@ def _call(given: dict[str, Any]) -> dict[str, Any]:
             raise TertuliaError(f"--{option} is for a world problem, but there is a question: leave one out")
     if question is None:
         given.setdefault("world_seed", options.WORLD_SEED)
+    if "last_call" in given or "last_calls" in given:
+        given["last_call"] = _last_calls(given.get("last_call"), given.pop("last_calls", None))
     if "meet_at" in given:
         given["meet_at"] = _places(given["meet_at"])
     if "wording" in given:
         given["wording"] = str(given["wording"])
     return given
+
+
+def _last_calls(wanted: bool | None, most: int | None) -> int:
+    if wanted is False and most:
+        raise TertuliaError(f"--no-last-call and --last-calls {most} exclude each other: leave one out")
+    return int(wanted or False) if most is None else most
 
 
 def _places(text: str) -> tuple[int, ...]:
