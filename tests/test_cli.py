@@ -163,7 +163,7 @@ def test_without_a_terminal_each_thing_that_happens_is_one_plain_line(
     out = capsys.readouterr().out
     assert out.splitlines() == [
         "question: What is 2 + 3?",
-        "meeting 1: 0 heard 1, 2; 1 heard 2",
+        "meeting 1: 0 heard everybody else; 1 heard 2",
         "path 0 finished: 5",
         "path 2 failed: the server went away",
         "Verdict: 5, 2 of 3 paths; the others: 6 (1)",

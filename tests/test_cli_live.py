@@ -40,12 +40,13 @@ def test_a_row_shows_the_tokens_what_the_path_does_and_its_claim() -> None:
         ("tokens", 0, {"count": 40}),
         ("summary", 0, {"text": "so far", "claims": {"steps": {"1": "93", "2": "85"}, "answer": "85"}}),
         ("tokens", 1, {"count": 20}),
+        ("heard", 1, {"text": "<peers>step 2: you 85</peers>\n", "peers": [0], "meeting": 1}),
         ("answer", 2, {"answer": "170"}),
     )
     rows = _shown(scene)
-    assert rows[0].split() == ["path", "tokens", "of", "200", "doing", "claim"]
+    assert rows[0].split() == ["path", "tokens", "of", "200", "doing", "claim", "heard"]
     assert rows[1].split()[-4:] == ["40", "meeting", "1=93", "2=85"]
-    assert rows[2].split()[-2:] == ["20", "thinking"]
+    assert rows[2].split()[-6:] == ["20", "thinking", "step", "2:", "you", "85"]
     assert rows[3].split() == ["2", "0", "finished", "170"]
     assert rows[4].strip() == "1 of 3 finished, 60 tokens"
 
@@ -73,8 +74,10 @@ def test_a_claim_longer_than_the_line_is_cut_and_markup_in_it_is_text() -> None:
 @pytest.mark.parametrize(
     ("heard", "line"),
     [
-        ([[1, 2], [2, 0], []], "0 heard 1, 2; 1 heard 2, 0"),
-        ({"2": [0], "3": [0]}, "2, 3 heard 0"),
+        ([[1, 2], [2, 0], [], []], "0 heard 1, 2; 1 heard 2, 0"),
+        ([[1], [0], [], [0]], "0 heard 1; 1, 3 heard 0"),
+        ([[1, 2], [0, 2], []], "0, 1 heard everybody else"),
+        ([[4], [4], [4], [5], [5], [4]], "0-2, 5 heard 4; 3, 4 heard 5"),
         ([[], []], "nobody heard anybody"),
     ],
 )

@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tertulia.cli.lines import who_heard_whom
-from tertulia.cli.scene import Row, Scene, one_line
+from tertulia.cli.scene import Row, Scene
 
 if TYPE_CHECKING:
     from tertulia.api import Event
 
 REFRESH = 1 / 6  # seconds between two drawings: the engine needs the core more than the screen does
-BAR = 18  # columns
+BAR = 12  # columns
 FRAME_LINES = 4  # lines of the view that are no path: head, title, blank, rest
 
 STYLES = {"finished": "green", "failed": "red", "stopped": "yellow", "meeting": "cyan", "last call": "cyan"}
@@ -85,12 +85,13 @@ def picture(scene: Scene, height: int) -> RenderableType:
     numbered = list(enumerate(scene.paths))
     if len(numbered) > room:
         numbered = sorted(sorted(numbered, key=lambda item: item[1].over)[:room])
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim", expand=True)
     table.add_column("path", justify="right")
     table.add_column("tokens", width=BAR)
     table.add_column(f"of {scene.budget:,}", justify="right")
     table.add_column("doing", width=10)
-    table.add_column("claim", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("claim", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("heard", no_wrap=True, overflow="ellipsis", ratio=3)
     for path, row in numbered:
         table.add_row(*_cells(path, row, scene.budget))
     hidden = len(scene.paths) - len(numbered)
@@ -104,10 +105,5 @@ def picture(scene: Scene, height: int) -> RenderableType:
 def _cells(path: int, row: Row, budget: int) -> tuple[Any, ...]:
     style = STYLES.get(row.doing, "")
     bar = ProgressBar(total=max(budget, 1), completed=min(row.generated, budget), width=BAR)
-    return (
-        str(path),
-        bar,
-        f"{row.generated:,}",
-        Text(row.doing, style=style),
-        Text(one_line(row.claim), style=style),
-    )
+    claim, heard = Text(row.claim, style=style), Text(row.heard, style="dim")
+    return str(path), bar, f"{row.generated:,}", Text(row.doing, style=style), claim, heard

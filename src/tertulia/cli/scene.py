@@ -5,12 +5,15 @@ Nothing here knows of a terminal; `live` and `lines` draw it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tertulia.api import Event
+
+LAST_STEPS = 3  # step results that a claim shows
 
 
 @dataclass(slots=True)
@@ -21,12 +24,14 @@ class Row:
         generated: Tokens generated so far.
         doing: What it is doing, in a word or two.
         claim: What it claims at present; its answer once it has finished.
+        heard: What it heard at its last meeting.
         over: Whether it has come to its end, by itself or not.
     """
 
     generated: int = 0
     doing: str = "waiting"
     claim: str = ""
+    heard: str = ""
     over: bool = False
 
 
@@ -79,7 +84,7 @@ class Scene:
                 row.doing = "meeting"
                 row.claim = claim(data) or row.claim
             case "heard":
-                row.doing = "thinking"
+                row.doing, row.heard = "thinking", without_tags(str(data["text"]))
             case "answer":
                 row.doing, row.over = "finished", True
                 row.claim = "no answer" if data["answer"] is None else str(data["answer"])
@@ -90,29 +95,25 @@ class Scene:
                 row.claim = one_line(str(data.get("error", "")))
 
 
-def heard_by_path(heard: Any) -> list[tuple[int, list[int]]]:
-    """Who heard whom at a meeting as (path, peers), paths that heard nobody left out.
-
-    Args:
-        heard: A list with the peers of each path, or a mapping from path to peers.
-    """
-    pairs: Iterator[tuple[Any, Sequence[int]]]
-    pairs = iter(heard.items()) if isinstance(heard, Mapping) else iter(enumerate(heard))
-    return [(int(path), list(peers)) for path, peers in pairs if peers]
-
-
 def claim(summary: Mapping[str, Any]) -> str:
-    """What a path claims in a summary: its step results, else its answer so far, else what it wrote.
+    """What a path claims in a summary: its latest step results, else its answer so far, else what it wrote.
 
     Args:
         summary: Data of the summary's event.
     """
     claims: Mapping[str, Any] = summary.get("claims") or {}
     steps: Mapping[Any, Any] = claims.get("steps") or {}
-    told = " ".join(f"{step}={value}" for step, value in steps.items())
+    told = " ".join(f"{step}={value}" for step, value in list(steps.items())[-LAST_STEPS:])
+    if len(steps) > LAST_STEPS:
+        told = f"… {told}"
     return one_line(told or str(claims.get("answer") or summary.get("text") or ""))
 
 
 def one_line(text: str) -> str:
     """The text with every run of blanks and line ends as one blank."""
     return " ".join(text.split())
+
+
+def without_tags(text: str) -> str:
+    """What was told at a meeting on one line, without the tags around it."""
+    return one_line(re.sub(r"<[^<>]*>", "", text))
