@@ -80,7 +80,7 @@ def main() -> None:
     print(f"time: {seconds:.2f} s, {seconds / max(pairs, 1) * 1e6:.0f} us a pair, one thread")
     print(
         f"longest block of the event loop: {max(busy) * 1000:.1f} ms in {len(busy)} ticks (target: under 20; "
-        f"{max(idle) * 1000:.1f} ms in {len(idle)} ticks before the routing, which is the machine's own noise)"
+        f"{max(idle) * 1000:.1f} ms in {len(idle)} idle ticks before it, the noise of this machine)"
     )
 
 

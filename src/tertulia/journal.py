@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -22,6 +22,8 @@ from typing import Any, Self
 from tertulia.errors import TertuliaError
 
 FORMAT = 1
+Owed = tuple[dict[str, Any], bytes, asyncio.Future[None]]
+"""A record, its line, and what its caller waits for."""
 _HEADER_START = b'{"tertulia_journal":'
 
 
@@ -43,7 +45,7 @@ class Journal:
         self._records = records
         self._by_key = {r["key"]: r for r in records if "key" in r}
         self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}
-        self._owed: list[tuple[dict[str, Any], bytes, asyncio.Future[None]]] = []
+        self._owed: list[Owed] = []
         self._owed_keys: dict[str, asyncio.Future[None]] = {}
         self._writing: asyncio.Future[None] | None = None
         self._broken: TertuliaError | None = None
@@ -183,13 +185,10 @@ class Journal:
             return
         batch, self._owed = self._owed, []
         data = b"".join(line for _, line, _ in batch)
-        work: Future[None] = self._disk.submit(self._write_batch, data)
-        self._writing = asyncio.wrap_future(work)
-        self._writing.add_done_callback(lambda _: self._committed(batch, work))
+        self._writing = asyncio.wrap_future(self._disk.submit(self._write_batch, data))
+        self._writing.add_done_callback(lambda work: self._committed(batch, work))
 
-    def _committed(
-        self, batch: list[tuple[dict[str, Any], bytes, asyncio.Future[None]]], work: Future[None]
-    ) -> None:
+    def _committed(self, batch: list[Owed], work: asyncio.Future[None]) -> None:
         self._writing = None
         error = work.exception()
         if error is not None:
@@ -350,10 +349,10 @@ def _decode(path: Path, whole: bytes) -> tuple[dict[str, Any], list[dict[str, An
 
 def _check_header(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     theirs, ours = dict(_flat(found)), dict(_flat(wanted))
-    keys = [key for key in {**theirs, **ours} if theirs.get(key, "nothing") != ours.get(key, "nothing")]
+    keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
     if keys:
         what = "; ".join(
-            f"{k}: journal {theirs.get(k, 'nothing')}, now {ours.get(k, 'nothing')}" for k in keys
+            f"{key}: journal {_short(theirs.get(key))}, now {_short(ours.get(key))}" for key in keys
         )
         raise TertuliaError(
             f"the journal {path} belongs to a run with other arguments ({what}): "
@@ -368,6 +367,12 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield from _flat(item, f"{prefix}{name}.")
         else:
             yield prefix + name, json.dumps(item, ensure_ascii=False)
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "nothing"
+    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
 
 
 def _cannot(path: Path | None, what: str, error: BaseException) -> TertuliaError:
