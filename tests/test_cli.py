@@ -16,6 +16,13 @@ from tertulia.api import Event
 from tertulia.cli import app, main
 from tertulia.errors import TertuliaError
 
+START = {
+    "question": "What is\n2 + 3?",
+    "settings": {"paths": 3, "budget": 200, "method": "leap", "mode": "sync", "seed": 7},
+    "engine": "embedded",
+    "model": "some/where/pebble.gguf",
+    "mode": "ids",
+}
 RESULT = {
     "question": "What is 2 + 3?",
     "verdict": "5",
@@ -44,7 +51,7 @@ class FakeRun:
         self.calls.append(arguments)
         if self.error is not None:
             raise self.error
-        observer(Event("start", None, {"question": "What is\n2 + 3?", "budget": 100, "paths": 3}))
+        observer(Event("start", None, START))
         observer(Event("tokens", 1, {"count": 7}))
         observer(Event("meeting", None, {"index": 1, "heard": [[1, 2], [2], []]}))
         observer(Event("answer", 0, {"answer": "5"}))
@@ -163,6 +170,7 @@ def test_without_a_terminal_each_thing_that_happens_is_one_plain_line(
     out = capsys.readouterr().out
     assert out.splitlines() == [
         "question: What is 2 + 3?",
+        "3 paths of pebble.gguf on embedded; method leap, at most 200 tokens a path, seed 7",
         "meeting 1: 0 heard everybody else; 1 heard 2",
         "path 0 finished: 5",
         "path 2 failed: the server went away",

@@ -11,13 +11,19 @@ from rich.console import Console
 
 from tertulia.api import Event
 from tertulia.cli import live
-from tertulia.cli.lines import who_heard_whom
+from tertulia.cli.lines import Lines, who_heard_whom
 from tertulia.cli.live import LiveView, picture
 from tertulia.cli.scene import Scene
 
 
 def _console(height: int = 30, width: int = 100) -> Console:
     return Console(file=StringIO(), force_terminal=True, width=width, height=height, color_system=None)
+
+
+def _start(paths: int, budget: int, *, question: str = "?", mode: str = "sync") -> Event:
+    settings = {"paths": paths, "budget": budget, "method": "leap", "mode": mode, "seed": 0}
+    data = {"question": question, "settings": settings, "engine": "vllm", "model": "m", "mode": "text"}
+    return Event("start", None, data)
 
 
 def _shown(scene: Scene, height: int = 30) -> list[str]:
@@ -29,7 +35,7 @@ def _shown(scene: Scene, height: int = 30) -> list[str]:
 
 def _scene(*events: tuple[str, int | None, dict[str, Any]], paths: int = 3) -> Scene:
     scene = Scene()
-    scene.apply(Event("start", None, {"question": "?", "budget": 200, "paths": paths}))
+    scene.apply(_start(paths, 200))
     for kind, path, data in events:
         scene.apply(Event(kind, path, data))  # type: ignore[arg-type]
     return scene
@@ -85,6 +91,18 @@ def test_a_meeting_says_who_heard_whom(heard: Any, line: str) -> None:
     assert who_heard_whom(heard) == line
 
 
+def test_in_board_mode_each_path_that_hears_is_told_once_and_a_silent_one_not_at_all() -> None:
+    lines = Lines()
+    assert "text mode" in lines.of(_start(3, 9, mode="board"))[1]
+
+    def told(*heard: list[int]) -> list[str]:
+        return lines.of(Event("meeting", None, {"index": 0, "heard": list(heard)}))
+
+    assert told([], [0], []) == ["meeting 0: 1 heard 0"]
+    assert told([1, 2], [0], []) == ["meeting 0: 0 heard everybody else"]
+    assert told([1, 2], [0], []) == []
+
+
 async def test_it_draws_at_most_eight_times_a_second_and_only_what_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -97,7 +115,7 @@ async def test_it_draws_at_most_eight_times_a_second_and_only_what_changed(
 
     monkeypatch.setattr(live, "picture", counted)
     async with LiveView(_console()) as view:
-        view.observe(Event("start", None, {"question": "?", "budget": 9, "paths": 1}))
+        view.observe(_start(1, 9))
         for _ in range(500):
             view.observe(Event("tokens", 0, {"count": 1}))
             await asyncio.sleep(0.001)
@@ -112,7 +130,7 @@ async def test_it_draws_at_most_eight_times_a_second_and_only_what_changed(
 async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None:
     console = _console()
     async with LiveView(console) as view:
-        view.observe(Event("start", None, {"question": "How [many]?", "budget": 9, "paths": 1}))
+        view.observe(_start(1, 9, question="How [many]?"))
         view.observe(Event("answer", 0, {"answer": "42"}))
     out = console.file.getvalue()  # type: ignore[attr-defined]
     assert "How [many]?" in out

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tertulia.cli.scene import one_line, without_tags
 
@@ -11,21 +12,63 @@ if TYPE_CHECKING:
     from tertulia.api import Event
 
 
-def line(event: Event) -> str | None:
-    """What there is to say about an event, None for nothing."""
-    data = event.data
-    match event.kind:
-        case "start":
-            return f"question: {one_line(str(data['question']))}"
-        case "meeting":
-            return f"meeting {data['index']}: {who_heard_whom(data['heard'])}"
-        case "heard":
-            return f"  path {event.path}: {without_tags(str(data['text']))}"
-        case "answer":
-            return f"path {event.path} finished: {'no answer' if data['answer'] is None else data['answer']}"
-        case "failed":
-            return f"path {event.path} failed: {one_line(str(data['error']))}"
-    return None
+class Lines:
+    """Puts events into words; remembers what it told of a meeting, so that nothing is told twice.
+
+    In board mode a meeting comes in pieces: each path hears on its own, and the event lists all that have
+    heard so far.
+    """
+
+    def __init__(self) -> None:
+        self._board = False
+        self._told: dict[int, list[list[int]]] = {}
+
+    def of(self, event: Event) -> list[str]:
+        """The lines for an event, none for most."""
+        data = event.data
+        match event.kind:
+            case "start":
+                self._board = data["settings"]["mode"] == "board"
+                return [f"question: {one_line(str(data['question']))}", self.set_out(data)]
+            case "meeting":
+                told = self.meeting(data["index"], data["heard"])
+                return [told] if told else []
+            case "heard":
+                return [f"  path {event.path}: {without_tags(str(data['text']))}"]
+            case "answer":
+                answer = "no answer" if data["answer"] is None else data["answer"]
+                return [f"path {event.path} finished: {answer}"]
+            case "stopped":
+                return [f"path {event.path} stopped"]
+            case "failed":
+                return [f"path {event.path} failed: {one_line(str(data['error']))}"]
+        return []
+
+    def set_out(self, start: Mapping[str, Any]) -> str:
+        """What is about to run, in one line.
+
+        Args:
+            start: Data of the start event.
+        """
+        settings, model = start["settings"], str(start["model"])
+        model = Path(model).name if model.endswith(".gguf") else model
+        exact = "" if start["mode"] == "ids" else ", text mode: no token ids"
+        return (
+            f"{settings['paths']} paths of {model} on {start['engine']}{exact}; method {settings['method']}, "
+            f"at most {settings['budget']:,} tokens a path, seed {settings['seed']}"
+        )
+
+    def meeting(self, index: int, heard: Sequence[Sequence[int]]) -> str | None:
+        """What is new about a meeting, None for nothing."""
+        before = self._told.get(index, [])
+        new = [
+            [] if at < len(before) and list(peers) == before[at] else list(peers)
+            for at, peers in enumerate(heard)
+        ]
+        self._told[index] = [list(peers) for peers in heard]
+        if self._board and not any(new):
+            return None
+        return f"meeting {index}: {who_heard_whom(new)}"
 
 
 def who_heard_whom(heard: Sequence[Sequence[int]]) -> str:

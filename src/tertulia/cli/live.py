@@ -12,13 +12,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tertulia.cli.lines import who_heard_whom
+from tertulia.cli.lines import Lines
 from tertulia.cli.scene import Row, Scene
 
 if TYPE_CHECKING:
     from tertulia.api import Event
 
-REFRESH = 1 / 6  # seconds between two drawings: the engine needs the core more than the screen does
+REFRESH = 1 / 4  # seconds between two drawings: the engine needs the core more than the screen does
 BAR = 12  # columns
 FRAME_LINES = 4  # lines of the view that are no path: head, title, blank, rest
 
@@ -33,6 +33,7 @@ class LiveView:
 
     def __init__(self, console: Console | None = None) -> None:
         self.scene = Scene()
+        self._lines = Lines()
         self._console = console or Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._changed = False
@@ -42,10 +43,13 @@ class LiveView:
         """Takes in one event; meetings stay on the screen above the table."""
         self.scene.apply(event)
         self._changed = True
+        lines = self._lines.of(event)
         if event.kind == "start":
             self._say(str(event.data["question"]).strip(), "bold")
+            self._say(lines[-1], "dim")
         elif event.kind == "meeting":
-            self._say(f"meeting {event.data['index']}: {who_heard_whom(event.data['heard'])}", "cyan")
+            for line in lines:
+                self._say(line, "cyan")
 
     async def __aenter__(self) -> Self:
         self._live.start()

@@ -42,12 +42,10 @@ class Scene:
     Attributes:
         paths: One row a path.
         budget: Hard cap on generated tokens of a path; 0 until the run has started.
-        start: Data of the start event: the settings and the question.
     """
 
     paths: list[Row] = field(default_factory=list)
     budget: int = 0
-    start: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def generated(self) -> int:
@@ -62,10 +60,8 @@ class Scene:
             self._tell(self._row(event.path), event.kind, event.data)
 
     def _begin(self, data: Mapping[str, Any]) -> None:
-        self.start = data
-        settings = data.get("settings", data)
-        self.budget = int(settings.get("budget") or 0)
-        self.paths = [Row() for _ in range(int(settings.get("paths") or 0))]
+        self.budget = int(data["settings"]["budget"])
+        self.paths = [Row() for _ in range(int(data["settings"]["paths"]))]
 
     def _row(self, path: int) -> Row:
         while path >= len(self.paths):

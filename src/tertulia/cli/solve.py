@@ -77,7 +77,7 @@ def solve(
     elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         result = _watch(call, message)
     else:
-        result = run(_solve(call, _print_line), message=message)
+        result = run(_solve(call, _printer()), message=message)
     _report(result, call, json_=json_, quiet=quiet)
     if result.to_json()["verdict"] is None:
         raise typer.Exit(NO_VERDICT)
@@ -139,12 +139,17 @@ def _watch(call: dict[str, Any], message: str) -> Result:
     return run(watched(), message=message, clean_up=view.close)
 
 
-def _print_line(event: Event) -> None:
-    from tertulia.cli.lines import line
+def _printer() -> Callable[[Event], None]:
+    """An observer that prints plain lines as things happen."""
+    from tertulia.cli.lines import Lines
 
-    text = line(event)
-    if text is not None:
-        print(text, flush=True)
+    lines = Lines()
+
+    def tell(event: Event) -> None:
+        for line in lines.of(event):
+            print(line, flush=True)
+
+    return tell
 
 
 def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool) -> None:
