@@ -10,7 +10,7 @@ import time
 import pytest
 
 START = """
-import asyncio, sys, time
+import asyncio, sys, threading, time
 from tertulia.cli import main, solve
 
 async def patient():
@@ -25,6 +25,10 @@ async def stubborn():
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             pass
+
+async def leaves_a_thread():
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    await asyncio.sleep(60)
 
 async def deep_in_a_thread():
     await asyncio.to_thread(time.sleep, 60)
@@ -61,7 +65,7 @@ def _stopped(
     return time.perf_counter() - begin, out, err
 
 
-@pytest.mark.parametrize("work", ["patient", "stubborn", "deep_in_a_thread"])
+@pytest.mark.parametrize("work", ["patient", "stubborn", "deep_in_a_thread", "leaves_a_thread"])
 def test_ctrl_c_stops_within_a_second_with_one_line_and_exit_code_130(work: str) -> None:
     process = _started(work, "solve", "a question", "--journal", "my run.jsonl", "--seed", "3")
     seconds, out, err = _stopped(process, signal.SIGINT)
