@@ -1,50 +1,116 @@
-"""The two functions most users need: `solve` and `solve_async`."""
+"""The two functions most users need.
+
+>>> from tertulia import solve
+>>> result = solve("A shelf has 3 rows of 14 jars, 5 are broken. How many are whole?", engine="scripted")
+>>> print(result.answer, result.votes)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
-from typing import Any, Literal
+from typing import Any
 
-from tertulia.engines.base import Engine
+from tertulia.engines.base import Engine, EngineInfo
+from tertulia.errors import TertuliaError
+from tertulia.events import Event, Observer
+from tertulia.journal import Journal
+from tertulia.meeting import Meeting
+from tertulia.path import Path, TokenCounts
+from tertulia.profile import Profile, profile_for
+from tertulia.run import Run
+from tertulia.settings import Settings, resolve
+from tertulia.voting import Verdict
+from tertulia.wording import Wording
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, told to an observer while the run goes on.
-
-    Attributes:
-        kind: What: "start" data: the settings and the question. "tokens": {"count"}: tokens that just came.
-            "segment": {"place", "tokens"}. "summary": {"text", "claims", "routed"}. "heard": {"text",
-            "peers", "meeting"}. "meeting": {"index", "heard"}. "answer": {"answer"}. "failed": {"error"}.
-            "verdict": the verdict.
-        path: Index of the path; None where it concerns the whole circle.
-        data: As listed under `kind`.
-    """
-
-    kind: Literal["start", "tokens", "segment", "summary", "heard", "meeting", "answer", "failed", "verdict"]
-    path: int | None
-    data: dict[str, Any]
-
-
-Observer = Callable[[Event], None]
+__all__ = ["Event", "Observer", "Result", "solve", "solve_async"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a circle came to. `to_json` is the object that `tertulia solve --json` prints."""
+    """What a circle came to. `to_json` is the object that `tertulia solve --json` prints.
+
+    Attributes:
+        question: The question.
+        verdict: The circle's answer and its votes.
+        correct: Whether it is right; None where nobody knows.
+        paths: Every path, span by span.
+        meetings: Who heard whom.
+        saved: Tokens saved by stopping paths once enough agreed.
+        seconds: From the first step to the verdict.
+        settings: What the run did.
+        engine: What ran it.
+    """
+
+    question: str
+    verdict: Verdict
+    correct: bool | None
+    paths: tuple[Path, ...]
+    meetings: tuple[Meeting, ...]
+    saved: int
+    seconds: float
+    settings: Settings
+    engine: EngineInfo
+
+    @property
+    def answer(self) -> str | None:
+        """The circle's answer; None where no path came to one."""
+        return self.verdict.answer
+
+    @property
+    def votes(self) -> dict[str, int]:
+        """Paths for each answer, most first."""
+        return dict(self.verdict.votes)
+
+    @property
+    def tokens(self) -> TokenCounts:
+        """The tokens of all paths."""
+        return sum((path.tokens for path in self.paths), TokenCounts())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: question, verdict, votes, correct, paths, meetings, tokens, seconds, seed, ..."""
-        raise NotImplementedError
+        """Plain values. `mode` is "ids" where tokens are exact, "text" where the server knows only text."""
+        return {
+            "question": self.question,
+            "verdict": self.verdict.answer,
+            "votes": self.votes,
+            "spoke": self.verdict.spoke,
+            "tie": self.verdict.tie,
+            "correct": self.correct,
+            "paths": [_path_json(path) for path in self.paths],
+            "meetings": [meeting.to_json() for meeting in self.meetings],
+            "tokens": self.tokens.to_json() | {"saved": self.saved},
+            "seconds": round(self.seconds, 3),
+            "seed": self.settings.seed,
+            "engine": self.engine.url or self.engine.name,
+            "model": self.engine.model,
+            "method": self.settings.method,
+            "mode": self.engine.mode,
+            "settings": self.settings.model_dump(mode="json"),
+        }
+
+
+def _path_json(path: Path) -> dict[str, Any]:
+    return {
+        "id": path.name,
+        "answer": path.answer,
+        "finished": path.finished,
+        "place": path.place,
+        "error": path.error,
+        "spans": [{"kind": span.kind, "tokens": span.count, "text": span.text} for span in path.spans],
+        "tokens": path.tokens.to_json(),
+    }
 
 
 async def solve_async(
     question: str | None = None,
     *,
     world_seed: int | None = None,
-    difficulty: str = "default",
+    difficulty: str | None = None,
     engine: Engine | str | None = None,
     model: str | FilePath | None = None,
     journal: str | FilePath | None = None,
@@ -61,14 +127,183 @@ async def solve_async(
         model: Name of the server's model, or a GGUF file for the embedded engine.
         journal: File to keep every step in; the same call again goes on where it was.
         observer: Called with every `Event`.
-        **settings: Fields of `Settings`.
+        **settings: Fields of `tertulia.settings.Settings`; None stands for not given.
 
     Raises:
         TertuliaError: A setting, the engine or the journal is not as it must be. One line.
     """
-    raise NotImplementedError
+    asked, gold = _question(question, world_seed, difficulty, settings.get("language") or "en")
+    async with _entered(engine, model, settings) as (entered, profile):
+        return await solve_with(
+            entered, profile, asked, resolve(profile, settings), gold=gold, journal=journal, observer=observer
+        )
 
 
 def solve(question: str | None = None, **arguments: Any) -> Result:
-    """`solve_async`, run to its end. Takes the same arguments."""
-    raise NotImplementedError
+    """`solve_async`, run to its end. Takes the same arguments.
+
+    Raises:
+        TertuliaError: As `solve_async`; or an event loop is running already.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(solve_async(question, **arguments))
+    raise TertuliaError("solve cannot be called in a running event loop: use await solve_async(...) there")
+
+
+async def solve_with(
+    engine: Engine,
+    profile: Profile,
+    question: str,
+    settings: Settings,
+    *,
+    name: str = "q0/c0",
+    gold: str | None = None,
+    journal: str | FilePath | Journal | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    """`solve_async` for callers who have an engine, a profile and settings at hand, as evaluations do.
+
+    Args:
+        engine: Entered already.
+        profile: Of the engine's model.
+        question: The question as the model is to read it.
+        settings: Resolved.
+        name: Identity of the circle; questions that share a journal or an engine must differ in it.
+        gold: The right answer, where it is known.
+        journal: A file, or a journal that is open already and holds other circles too.
+        observer: Called with every `Event`.
+    """
+    from tertulia import methods
+    from tertulia.engines.model_dialect import ModelDialect
+    from tertulia.grading import is_correct
+
+    wording = Wording.load(profile.wording, settings.language, settings.wording)
+    steer = settings.thinking_language
+    shared = isinstance(journal, Journal)
+    if isinstance(journal, Journal):
+        book = journal
+    else:
+        book = Journal.open(journal, header(engine.info, profile, question, settings, wording))
+    try:
+        run = Run(
+            engine=engine,
+            dialect=await ModelDialect.probe(engine, profile),
+            profile=profile,
+            wording=wording,
+            settings=settings,
+            journal=book,
+            steer=Wording.load(profile.wording, steer).thinking if steer else "",
+            observer=observer,
+        )
+        info, dump = engine.info, settings.model_dump(mode="json")
+        run.tell(
+            "start",
+            None,
+            question=question,
+            settings=dump,
+            engine=info.name,
+            model=info.model,
+            mode=info.mode,
+        )
+        started = time.monotonic()
+        outcome = await methods.BY_NAME[settings.method](run, name, story_of(question), question)
+        seconds = time.monotonic() - started
+    finally:
+        if not shared:
+            await book.close()
+    answer = outcome.verdict.answer
+    correct = None if gold is None else await asyncio.to_thread(is_correct, answer, gold)
+    return Result(
+        question=question,
+        verdict=outcome.verdict,
+        correct=correct,
+        paths=tuple(outcome.paths),
+        meetings=tuple(outcome.meetings),
+        saved=outcome.saved,
+        seconds=seconds,
+        settings=settings,
+        engine=engine.info,
+    )
+
+
+def header(
+    info: EngineInfo, profile: Profile, question: str, settings: Settings, wording: Wording
+) -> dict[str, Any]:
+    """What a journal is for: a run with anything else here must not go on in it."""
+    words = hashlib.blake2b(repr((asdict(wording), profile)).encode(), digest_size=8).hexdigest()
+    return {
+        "question": question,
+        "model": info.model,
+        "mode": info.mode,
+        "words": words,
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def story_of(question: str) -> str:
+    """Names a question for random draws: the same question is drawn the same way wherever it is asked."""
+    return hashlib.blake2b(question.encode(), digest_size=8).hexdigest()
+
+
+def _question(
+    question: str | None, world_seed: int | None, difficulty: str | None, language: str
+) -> tuple[str, str | None]:
+    """The question, and the right answer where it is known."""
+    if question is not None and world_seed is not None:
+        raise TertuliaError("there is a question and a world seed: give one of them")
+    if question is not None:
+        if not question.strip():
+            raise TertuliaError("the question is empty: give a text")
+        return question, None
+    if world_seed is None:
+        raise TertuliaError("there is no question: give one, or a world seed for a problem of the world")
+    from tertulia.world.problems import problem
+
+    posed = problem(world_seed, difficulty or "default")
+    return posed.question(language), str(posed.answer)
+
+
+@asynccontextmanager
+async def _entered(
+    engine: Engine | str | None, model: str | FilePath | None, asked: dict[str, Any]
+) -> AsyncIterator[tuple[Engine, Profile]]:
+    """The engine, running, with the profile of its model."""
+    if engine is not None and not isinstance(engine, str):
+        yield engine, profile_for(model or engine.info.model)
+        return
+    async with _start(engine, model, asked) as started:
+        yield started, profile_for(model if engine is None else model or started.info.model)
+
+
+def _start(engine: str | None, model: str | FilePath | None, asked: dict[str, Any]) -> Engine:
+    if engine == "scripted":
+        from tertulia.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine()
+    if engine is not None:
+        from tertulia.engines.http import HttpEngine
+
+        return HttpEngine(engine, model=str(model) if model else None)
+    from tertulia.engines.embedded import EmbeddedEngine
+
+    profile = profile_for(model)
+    settings = resolve(profile, asked)
+    return EmbeddedEngine(
+        FilePath(model) if model else None,
+        slots=settings.paths,
+        context_per_slot=context_for(settings, profile),
+    )
+
+
+def context_for(settings: Settings, profile: Profile) -> int:
+    """Tokens of context that a path can need: its question, its budget, and what its meetings put in."""
+    question = 1024
+    spacing = settings.every or settings.budget
+    meetings = (
+        settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
+    )
+    compact = settings.frame == "digest" and profile.claims.summary_step is not None
+    heard = 48 if compact else 160 + settings.heard * profile.summary_tokens
+    return question + settings.budget + meetings * heard

@@ -13,8 +13,8 @@ Invariants kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 SpanKind = Literal["prompt", "thought", "cue", "summary", "heard", "answer"]
@@ -58,32 +58,27 @@ class TokenCounts:
         generated: Everything the engine produced for the path: thought, summaries, answer, discarded.
         injected: Cues and heard text put into the path (the prompt is not counted here).
         discarded: Generated tokens that were cut off again; part of `generated`.
-        cached: Prompt tokens the server took from its cache, summed over requests, where it says so.
+        cached: Prompt tokens the server took from its cache, summed over requests; None where it never says.
         prompt: Tokens of the question's prompt.
     """
 
     generated: int = 0
     injected: int = 0
     discarded: int = 0
-    cached: int = 0
+    cached: int | None = None
     prompt: int = 0
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | None]:
         """The counts by name."""
-        return {
-            "generated": self.generated,
-            "injected": self.injected,
-            "discarded": self.discarded,
-            "cached": self.cached,
-            "prompt": self.prompt,
-        }
+        return asdict(self)
 
     def __add__(self, other: TokenCounts) -> TokenCounts:
+        known = [count for count in (self.cached, other.cached) if count is not None]
         return TokenCounts(
             self.generated + other.generated,
             self.injected + other.injected,
             self.discarded + other.discarded,
-            self.cached + other.cached,
+            sum(known) if known else None,
             self.prompt + other.prompt,
         )
 
@@ -93,12 +88,16 @@ class Step:
     """One journaled change of a path.
 
     Attributes:
-        kind: What happened, e.g. "prompt", "thought", "summary", "heard", "answer".
+        kind: What happened: "prompt", "thought", "summary", "heard", "kept", "closing", "answer", "failed"
+            or "stopped".
         spans: What joins the path, in order.
-        discarded: Generated tokens that do not join it.
-        held: Generated tokens whose fate the next step decides: the close of a thought at the last call.
+        discarded: Tokens generated in this step that do not join it.
+        held: Tokens generated in this step whose fate the next one decides: the close of a thought at a
+            last call.
+        release: What becomes of the tokens that the step before held; they come before `spans`.
         place: Where the path stands after the step.
-        cached: Prompt tokens served from cache by this step's request; None where the server does not say.
+        prompt_tokens: Length of the context as the engine counted it; None without a generation.
+        cached: How much of it came from the cache; None where the server does not say.
         data: What else the journal should hold: how the generation ended, whom the path heard.
     """
 
@@ -106,9 +105,17 @@ class Step:
     spans: tuple[Span, ...] = ()
     discarded: Span | None = None
     held: Span | None = None
+    release: Literal["keep", "discard"] | None = None
     place: Place = "thinking"
+    prompt_tokens: int | None = None
     cached: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def generated(self) -> int:
+        """Tokens generated in this step."""
+        made = [span for span in self.spans if span.kind in GENERATED_KINDS]
+        return sum(span.count for span in (*made, self.discarded, self.held) if span is not None)
 
     def to_json(self) -> dict[str, Any]:
         """The step as one journal value."""
@@ -117,7 +124,9 @@ class Step:
             "spans": [span.to_json() for span in self.spans],
             "discarded": self.discarded.to_json() if self.discarded else None,
             "held": self.held.to_json() if self.held else None,
+            "release": self.release,
             "place": self.place,
+            "prompt_tokens": self.prompt_tokens,
             "cached": self.cached,
             "data": dict(self.data),
         }
@@ -130,7 +139,9 @@ class Step:
             spans=tuple(Span.from_json(span) for span in value["spans"]),
             discarded=Span.from_json(value["discarded"]) if value["discarded"] else None,
             held=Span.from_json(value["held"]) if value["held"] else None,
+            release=value["release"],
             place=value["place"],
+            prompt_tokens=value["prompt_tokens"],
             cached=value["cached"],
             data=value["data"],
         )
@@ -142,28 +153,41 @@ class Path:
     Attributes:
         index: Place in the circle, from 0.
         name: Identity for the whole run, e.g. "q0/c0/p3".
+        exact: Whether token ids are known; False in text mode, where counts are the server's.
         spans: The path's spans, in order.
         tokens: The path's token counts.
         place: Where the path stands.
         held: Generated tokens that wait for a decision (the close of the thought at a last call).
-        steps: Number of steps applied; the next journal key of the path.
+        steps: Number of steps applied; names the next journal record of the path.
         meetings: Meetings the path took part in.
-        since_meeting: Thought tokens generated since the last meeting.
-        answer: The answer read from the path's own words; None until finished, or where there is none.
-        error: Why the path failed, where it did.
+        last_calls: Last calls at which it heard its peers and went on.
+        thought_tokens: Thought tokens generated, discarded ones included.
+        since_meeting: The same, since the last meeting.
+        summary: The summary it wrote last, None where that cannot travel (empty or truncated).
+        opened: Whether it opened the present summary itself.
+        open_summary: Whether a summary was begun and not closed.
+        out_of_budget: Whether its thought was closed for it.
+        answer: The answer read from its own words; None until finished, or where there is none.
+        error: Why it failed, where it did.
     """
 
-    def __init__(self, index: int, name: str):
+    def __init__(self, index: int, name: str, *, exact: bool = True):
         self.index = index
         self.name = name
+        self.exact = exact
         self.spans: list[Span] = []
         self.tokens = TokenCounts()
         self.place: Place = "thinking"
         self.held: Span | None = None
         self.steps = 0
         self.meetings = 0
+        self.last_calls = 0
+        self.thought_tokens = 0
         self.since_meeting = 0
-        self.last_called = False
+        self.summary: str | None = None
+        self.open_summary = False
+        self.opened = False
+        self.out_of_budget = False
         self.answer: str | None = None
         self.error: str | None = None
         self._ids: list[int] = []
@@ -182,7 +206,7 @@ class Path:
     @property
     def own_text(self) -> str:
         """The path's own words: its thought and answer spans, never a prompt, a cue or something heard."""
-        return self.text_of("thought", "answer")
+        return "".join(span.text for span in self.spans if span.kind in ("thought", "answer"))
 
     @property
     def active(self) -> bool:
@@ -195,39 +219,84 @@ class Path:
         return self.place == "finished"
 
     @property
+    def at_meeting(self) -> bool:
+        """Whether the path waits for its peers."""
+        return self.place in ("meeting", "last call")
+
+    @property
     def length(self) -> int:
-        """Tokens in the path's context."""
+        """Tokens in the path's context; in text mode as far as they are known."""
         return sum(span.count for span in self.spans)
 
-    def text_of(self, *kinds: str) -> str:
-        """The text of all spans of the given kinds, spans of other kinds left out."""
-        return "".join(span.text for span in self.spans if span.kind in kinds)
-
-    def count_of(self, *kinds: str) -> int:
-        """Tokens in spans of the given kinds."""
+    def count(self, *kinds: SpanKind) -> int:
+        """Tokens in the spans of these kinds."""
         return sum(span.count for span in self.spans if span.kind in kinds)
 
     def apply(self, step: Step) -> None:
-        """Takes one step into the path: spans, counts, place. Steps read from a journal do the same."""
+        """Takes one step into the path: spans, counts, place. A step read from a journal does the same."""
         self.steps += 1
         self.place = step.place
-        self._count_generated(step.spans, step.discarded, step.held)
+        self._release(step.release)
+        if step.prompt_tokens is not None and not self.exact:
+            self._recount(step.prompt_tokens)
         for span in step.spans:
             self._append(span)
+        self._count(step)
         self.held = step.held
-        self.tokens.cached += step.cached or 0
-        if step.place == "failed":
-            self.error = str(step.data.get("error", "failed"))
+        self._remember(step)
+
+    def _release(self, release: Literal["keep", "discard"] | None) -> None:
+        if self.held is not None and release == "keep":
+            self._append(self.held)
+        elif self.held is not None and release == "discard":
+            self.tokens.discarded += self.held.count
 
     def _append(self, span: Span) -> None:
+        if not span.ids and not span.text:
+            return
         self._ids.extend(span.ids)
         self._text.append(span.text)
-        if self.spans and self.spans[-1].kind == span.kind and span.kind in GENERATED_KINDS:
-            last = self.spans[-1]
-            span = Span(span.kind, last.ids + span.ids, last.text + span.text, last.count + span.count)
-            self.spans[-1] = span
+        last = self.spans[-1] if self.spans else None
+        if last is not None and last.kind == span.kind and span.kind in GENERATED_KINDS:
+            joined = Span(span.kind, last.ids + span.ids, last.text + span.text, last.count + span.count)
+            self.spans[-1] = joined
         else:
             self.spans.append(span)
 
-    def _count_generated(self, spans: Iterable[Span], discarded: Span | None, held: Span | None) -> None:
-        raise NotImplementedError
+    def _count(self, step: Step) -> None:
+        tokens = self.tokens
+        tokens.generated += step.generated
+        tokens.discarded += step.discarded.count if step.discarded else 0
+        tokens.prompt += sum(span.count for span in step.spans if span.kind == "prompt")
+        tokens.injected += sum(span.count for span in step.spans if span.kind in ("cue", "heard"))
+        if step.cached is not None:
+            tokens.cached = (tokens.cached or 0) + step.cached
+        thought = [*(span for span in step.spans if span.kind == "thought"), step.discarded, step.held]
+        written = sum(span.count for span in thought if span is not None)
+        self.thought_tokens += written
+        self.since_meeting += written
+
+    def _recount(self, prompt_tokens: int) -> None:
+        """In text mode: what was put in is what the server counts beyond what it generated."""
+        if not self.tokens.generated:
+            self.tokens.prompt = prompt_tokens
+        kept = self.tokens.generated - self.tokens.discarded
+        self.tokens.injected = max(0, prompt_tokens - self.tokens.prompt - kept)
+
+    def _remember(self, step: Step) -> None:
+        match step.kind:
+            case "thought":
+                self.opened = bool(step.data.get("opened"))
+            case "summary":
+                self.opened = False
+                self.summary = step.data["text"]
+                self.open_summary = step.data["outcome"] == "truncated"
+            case "heard" | "kept":
+                self.meetings += 1
+                self.since_meeting = 0
+                self.open_summary = False
+                self.last_calls += bool(step.data.get("last_call")) and step.kind == "heard"
+            case "closing":
+                self.out_of_budget = True
+            case "failed":
+                self.error = step.data["error"]

@@ -1,20 +1,22 @@
 """Everything a run can be asked for, checked before anything starts.
 
-A setting comes from the caller, else from the preset, else from the default here. Presets are data:
-`presets.toml` for all models, and a model's profile may say what a preset means for that model.
+A setting comes from the caller, else from the preset for the model at hand (the model's profile), else from
+the preset for all models (`presets.toml`), else from what suits the model, else from the default here.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tertulia.engines.base import Sampling
 from tertulia.errors import TertuliaError
+from tertulia.profile import Profile
 
 MethodName = Literal["independent", "leap", "leap-single", "moa"]
 Mode = Literal["sync", "board"]
@@ -25,6 +27,8 @@ VoteRule = Literal["majority", "shortest-majority"]
 
 METHODS: tuple[str, ...] = get_args(MethodName)
 ROUTERS: tuple[str, ...] = get_args(RouterName)
+MEETING_SETTINGS = ("every", "meet_at", "last_call", "self_opened", "placebo", "doubt")
+"""Settings that mean nothing to a method without meetings."""
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -39,12 +43,13 @@ class Settings(BaseModel):
         paths: Paths in the circle.
         every: A meeting every so many generated thought tokens; 0 means never.
         meet_at: Meetings at these places, in thought tokens from the beginning.
-        last_call: Whether a path about to close its thought is offered a meeting when the board disagrees.
+        last_call: How often a path about to close its thought is offered a meeting, if the board disagrees.
         self_opened: Whether a path may open a meeting itself by writing the summary tag.
-        heard: How many peers are heard at a meeting; 0 means as many as the router gives.
+        heard: How many peers are heard at a meeting. Without effect on the router "all".
         router: Which peers.
         max_heard: At most so many paths hear one peer at a meeting; None for no bound.
         frame: How claims are told.
+        counted: Whose claims a digest counts: those of "all" peers, or only of the peers "heard".
         doubt: Share of agreeing paths asked to recheck all the same.
         placebo: A meeting without peers' information, as a control.
         false_rate: Share of (path, meeting) pairs that get a made-up marker under the placebo "false".
@@ -53,8 +58,9 @@ class Settings(BaseModel):
         consensus_stop: Once so many paths have finished with one answer the rest are stopped; 0 means never.
         vote: How the verdict is reached.
         layers: Aggregation layers of the method moa.
+        answer_kind: What an answer looks like: "math", a box, or "choice", a letter.
         language: Language of the wordings.
-        thinking_language: Language the thought is steered to; None means no steering.
+        thinking_language: Language the thought is steered to by its first sentence; None for no steering.
         wording: A wording file of the user's own, laid over the packaged one.
         temperature, top_p, top_k, min_p: Sampling.
         seed: All random draws derive from it.
@@ -67,12 +73,13 @@ class Settings(BaseModel):
     paths: Annotated[int, Field(ge=1, le=4096)] = 8
     every: Count = 0
     meet_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    last_call: bool = False
+    last_call: Count = 0
     self_opened: bool = False
     heard: Count = 4
     router: RouterName = "answers"
     max_heard: Annotated[int, Field(ge=1)] | None = None
     frame: FrameName = "digest"
+    counted: Literal["all", "heard"] = "all"
     doubt: Share = 0.0
     placebo: Placebo | None = None
     false_rate: Share = 0.3
@@ -81,6 +88,7 @@ class Settings(BaseModel):
     consensus_stop: Count = 0
     vote: VoteRule = "majority"
     layers: Annotated[int, Field(ge=1, le=16)] = 1
+    answer_kind: Literal["math", "choice"] = "math"
     language: str = "en"
     thinking_language: str | None = None
     wording: str | None = None
@@ -89,3 +97,111 @@ class Settings(BaseModel):
     top_k: Count = 40
     min_p: Share = 0.0
     seed: Count = 0
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are drawn, as engines want it."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.min_p)
+
+    @property
+    def meets(self) -> bool:
+        """Whether paths meet at all."""
+        places = bool(self.every or self.meet_at or self.last_call or self.self_opened)
+        return places and self.paths > 1 and self.method in ("leap", "leap-single")
+
+
+def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
+    """The settings of a run.
+
+    Args:
+        profile: What is known about the model.
+        given: What the caller asked for; None stands for not given.
+
+    Raises:
+        TertuliaError: A setting is unknown, out of its range, or does not go with the others. One line.
+    """
+    asked = {name: value for name, value in given.items() if value is not None}
+    preset = asked.get("preset", "tertulia")
+    known = _presets()
+    if preset not in known:
+        raise TertuliaError(f"unknown preset {preset!r}: use one of {', '.join(known)}")
+    suits = profile.sampling.model_dump(exclude_none=True)
+    values = {**suits, **known[preset], **profile.presets.get(preset, {}), **asked}
+    if values.get("method", "leap") in ("independent", "moa"):
+        _refuse_meetings(values["method"], asked)
+        values |= {"every": 0, "meet_at": (), "last_call": 0, "self_opened": False, "doubt": 0.0}
+    settings = _validated(values)
+    if "heard" not in asked and settings.heard >= settings.paths:
+        settings = settings.model_copy(update={"heard": settings.paths - 1})
+    _check(settings, profile, asked)
+    return settings
+
+
+@cache
+def _presets() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((resources.files("tertulia") / "presets.toml").read_text("utf-8"))
+
+
+def _refuse_meetings(method: str, asked: Mapping[str, Any]) -> None:
+    for name in MEETING_SETTINGS:
+        if asked.get(name):
+            raise TertuliaError(
+                f"{name} is {asked[name]!r}, but the paths of the method {method} do not meet: "
+                "leave it out, or use the method leap"
+            )
+
+
+def _validated(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise TertuliaError(
+                f"unknown setting {name!r}: use one of {', '.join(Settings.model_fields)}"
+            ) from None
+        expected = first["msg"][0].lower() + first["msg"][1:]
+        if first["type"] == "literal_error":
+            expected = "use one of " + str(first["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
+            raise TertuliaError(f"unknown {name} {first['input']!r}: {expected}") from None
+        raise TertuliaError(f"{name} is {first['input']!r}, which cannot be: {expected}") from None
+
+
+def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> None:
+    """What no single setting shows."""
+    if settings.router == "all" and "heard" in asked:
+        raise TertuliaError("heard has no effect on the router all: leave it out, or choose another router")
+    if settings.heard >= settings.paths and settings.router != "all":
+        raise TertuliaError(
+            f"heard is {settings.heard}, each of {settings.paths} paths has {settings.paths - 1} peers: "
+            "hear fewer, or take more paths"
+        )
+    if settings.meets and settings.router != "all" and not settings.heard:
+        raise TertuliaError("heard is 0, so nobody would hear anybody: hear at least 1")
+    if settings.placebo == "false" and settings.frame == "quotes":
+        raise TertuliaError("the placebo false makes up markers, which quotes do not have: use frame digest")
+    if settings.method == "leap-single" and not settings.every:
+        raise TertuliaError("the method leap-single meets once: set every to the thought tokens before that")
+    if settings.consensus_stop > settings.paths:
+        raise TertuliaError(
+            f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer"
+        )
+    _check_budget(settings, profile)
+
+
+def _check_budget(settings: Settings, profile: Profile) -> None:
+    answer, summary = profile.answer_tokens, profile.summary_tokens
+    if settings.budget <= answer:
+        raise TertuliaError(
+            f"a budget of {settings.budget} tokens leaves nothing to think with: "
+            f"{answer} are kept for the answer, so give at least {answer + 1}"
+        )
+    places = [place for place in (settings.every, *settings.meet_at[:1]) if place]
+    if settings.meets and places:
+        least = min(places) + summary + 1 + answer
+        if settings.budget < least:
+            raise TertuliaError(
+                f"a budget of {settings.budget} tokens is smaller than one meeting: {min(places)} to think, "
+                f"{summary} of summary and {answer} of answer need at least {least}"
+            )

@@ -1,0 +1,83 @@
+"""The circle: N paths of one question that think, summarise, hear each other, and answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from tertulia.company import Company, together
+from tertulia.equivalence import group_answers
+from tertulia.meeting import Board
+from tertulia.path import Path
+from tertulia.run import Run
+from tertulia.thinker import Thinker
+
+
+class Circle(Company):
+    """The paths of one question, and the board they post on.
+
+    Args:
+        run: What all paths share.
+        name: Identity of the circle, e.g. "q0/c0".
+        story: Names the question for random draws.
+    """
+
+    def __init__(self, run: Run, name: str, story: str):
+        paths = [Path(index, f"{name}/p{index}", exact=run.exact) for index in range(run.settings.paths)]
+        super().__init__(Thinker(run, story, meets=run.settings.meets), paths)
+        self.run = run
+        self.board = Board(run, name, story)
+        self.agreed = False
+        self._going: asyncio.Future[None] | None = None
+
+    async def solve(self, prompt: str) -> None:
+        """Takes every path from the prompt to its end; only in sync mode do paths wait for each other."""
+        await self.each(self.thinker.begin, self.paths, [prompt] * len(self.paths))
+        if self.run.settings.mode == "board":
+            await self.without_waiting()
+        while self.active:
+            await self.step(self.active)
+        await self.end()
+
+    async def step(self, paths: Sequence[Path]) -> None:
+        """From here through the next meeting of these paths."""
+        await self.each(self.thinker.think, paths)
+        await self.each(self.thinker.summarise, meeting(paths))
+        self.board.post(paths)
+        heard = await self.board.route(meeting(paths))
+        await self.each(self.thinker.hear, meeting(paths), heard)
+        await self.stop_if_agreed()
+
+    async def without_waiting(self) -> None:
+        """Every path goes its own way, and hears the newest posts when it comes to a meeting."""
+
+        async def alone(path: Path) -> None:
+            while path.active:
+                await self.step([path])
+
+        self._going = asyncio.ensure_future(together(*map(alone, self.paths)))
+        try:
+            await self._going
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.agreed or (task is not None and task.cancelling()):
+                raise
+            await self.each(self.thinker.stop, self.active)
+
+    async def stop_if_agreed(self) -> None:
+        """Stops the paths that still think once enough have finished with one answer."""
+        enough = self.run.settings.consensus_stop
+        answers = [path.answer for path in self.paths if path.finished and path.answer is not None]
+        if not enough or len(answers) < enough or self.agreed:
+            return
+        self.agreed = max(Counter(await asyncio.to_thread(group_answers, answers)).values()) >= enough
+        if self.agreed and self._going is not None:
+            self._going.cancel()
+        elif self.agreed:
+            await self.each(self.thinker.stop, self.active)
+
+
+def meeting(paths: Sequence[Path]) -> list[Path]:
+    """Those of the paths that are at a meeting."""
+    return [path for path in paths if path.at_meeting]

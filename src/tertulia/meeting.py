@@ -1,0 +1,130 @@
+"""The board, where paths post what they claim, and where it is decided who hears what.
+
+The finished still speak: the last post of a path stays until the circle ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tertulia.claims import read_claims
+from tertulia.frames import Frame, Heard, Post, neutral
+from tertulia.path import Path
+from tertulia.routing import route_async
+from tertulia.run import Run
+from tertulia.seeds import draw
+from tertulia.wording import fill
+
+
+@dataclass
+class Meeting:
+    """Who heard whom.
+
+    Attributes:
+        index: Number of the meeting, from 0; in board mode each path counts its own.
+        heard: For each path the peers it heard; None for a path that was not there.
+    """
+
+    index: int
+    heard: list[list[int] | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The value for `Result.to_json`."""
+        return {"index": self.index, "heard": self.heard}
+
+
+@dataclass
+class Board:
+    """The latest post of every path of a circle.
+
+    Attributes:
+        run: What all paths share.
+        name: The circle's name, e.g. "q0/c0".
+        story: Names the question for random draws.
+        posts: Latest post, by path.
+        meetings: What has been heard so far.
+    """
+
+    run: Run
+    name: str
+    story: str
+    posts: dict[int, Post] = field(default_factory=dict)
+    meetings: list[Meeting] = field(default_factory=list)
+
+    def post(self, paths: Sequence[Path]) -> None:
+        """Puts up what these paths claim now; a path that failed leaves up what it said before."""
+        for path in paths:
+            if path.place not in ("failed", "stopped"):
+                self.posts[path.index] = self._post(path)
+
+    async def route(self, paths: Sequence[Path]) -> list[Heard]:
+        """What each of these paths hears now, by the posts on the board; journaled."""
+        if not paths:
+            return []
+        index = paths[0].meetings
+        key = f"{self.name}/meeting/{index}"
+        if self.run.settings.mode == "board":
+            key += f"/{paths[0].index}"
+
+        async def decide() -> dict[str, Any]:
+            heard = await self._decide(paths, index)
+            told = {str(path.index): what.to_json() for path, what in zip(paths, heard, strict=True)}
+            return {"kind": "meeting", "index": index, "heard": told}
+
+        record = (await self.run.journal.once(key, decide))["heard"]
+        heard = [Heard.from_json(record[str(path.index)]) for path in paths]
+        self._keep(paths, index, heard)
+        return heard
+
+    def _post(self, path: Path) -> Post:
+        claims = read_claims(path, self.run.profile.claims, self.run.dialect.think_close)
+        summary = path.summary
+        if path.finished and path.answer is not None:
+            summary = fill(self.run.wording.quote_finished, answer=neutral(path.answer, 200))
+        return Post(path.index, summary, claims)
+
+    async def _decide(self, paths: Sequence[Path], index: int) -> list[Heard]:
+        settings, run = self.run.settings, self.run
+        frame = Frame(settings, run.wording, run.profile.claims.summary_step is not None)
+        quoted: list[list[int]] = [[] for _ in range(settings.paths)]
+        # A digest of steps quotes nobody, so nobody need be chosen.
+        if settings.frame == "quotes" or settings.counted == "heard" or not frame.stepwise:
+            quoted = await self._routes([path.index for path in paths], index)
+
+        def tell(path: Path) -> Heard:
+            routed = [self.posts[peer] for peer in quoted[path.index]]
+            others = [self.posts[peer] for peer in sorted(self.posts) if peer != path.index]
+            counted = others if settings.counted == "all" else routed
+            chance = draw(settings.seed, self.story, path.index, index, "heard")
+            heard = frame.tell(self.posts[path.index], counted, routed, chance)
+            # A last call that changes nothing is not told, so nobody is heard.
+            silent = path.place == "last call" and not heard.interrupts
+            return replace(heard, peers=()) if silent else heard
+
+        if frame.stepwise:
+            return [tell(path) for path in paths]
+        return await asyncio.to_thread(lambda: [tell(path) for path in paths])
+
+    async def _routes(self, hearers: Sequence[int], index: int) -> list[list[int]]:
+        settings = self.run.settings
+        posts = [self.posts.get(path) for path in range(settings.paths)]
+        return await route_async(
+            settings.router,
+            [post.summary if post else None for post in posts],
+            settings.heard,
+            seed=f"{settings.seed} {self.story} {index}",
+            answers=[post.claims.answer if post else None for post in posts],
+            hearers=hearers,
+            max_heard=settings.max_heard,
+        )
+
+    def _keep(self, paths: Sequence[Path], index: int, heard: Sequence[Heard]) -> None:
+        while len(self.meetings) <= index:
+            self.meetings.append(Meeting(len(self.meetings), [None] * self.run.settings.paths))
+        for path, what in zip(paths, heard, strict=True):
+            self.meetings[index].heard[path.index] = list(what.peers)
+        listed = [peers or [] for peers in self.meetings[index].heard]
+        self.run.tell("meeting", None, index=index, heard=listed)
