@@ -208,18 +208,23 @@ def _lanes(
         ends = (_each(near), _each(far))
         return iter([ends[turn % 2] for turn in range(k)])
     answers = [] if groups is None else _by_answer(far, ear, groups)
-    return iter([_each(held) for held in answers] + [_each(far)] * k)
+    return iter([_each(holders) for holders in answers] + [_each(far)] * k)
 
 
 def _each(order: Order) -> Iterator[int]:
     return map(int, order)
 
 
-def _by_answer(peers: Order, ear: int, groups: Sequence[int | None]) -> list[Order]:
-    """The peers that hold each answer other than the path's own, the most supported answer first."""
-    others = Counter(group for group in groups if group is not None and group != groups[ear])
-    held = np.array([-1 if group is None else group for group in groups])[peers]
-    return [peers[held == group] for group, _ in others.most_common()]
+def _by_answer(far: Order, ear: int, groups: Sequence[int | None]) -> list[Order]:
+    """The peers that hold each answer other than the path's own, the most supported answer first.
+
+    Of answers with equal support, the one comes first whose holder is the least similar to the path.
+    """
+    support = Counter(groups)
+    held = [groups[peer] for peer in far]
+    others = [group for group in dict.fromkeys(held) if group is not None and group != groups[ear]]
+    others.sort(key=lambda group: -support[group])
+    return [far[[group == other for group in held]] for other in others]
 
 
 def _choose(
