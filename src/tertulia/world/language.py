@@ -73,10 +73,12 @@ class Language:
         """What stands between two sentences."""
         return str(self.data["join"])
 
-    @property
-    def before(self) -> str:
-        """What opens a sentence that tells of something done just before."""
-        return str(self.data["sentences"]["before"])
+    def before(self, key: str, name: int, item: str, n: int) -> str:
+        """The sentence of a key, told as something done just before."""
+        told = self.sentence(key, name, item, n)
+        if self.data["lower_after_before"] and not told.startswith(str(Name(self.data["names"][name]))):
+            told = told[0].lower() + told[1:]
+        return str(self.data["sentences"]["before"]) + told
 
     def sentence(self, key: str, name: int, item: str, n: int) -> str:
         """The sentence of a key, about a person, a thing and a number."""

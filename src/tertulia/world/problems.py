@@ -128,16 +128,17 @@ class Problem:
             told += [tongue.distractor(kind, number) for at, kind, number in self.distractors if at == place]
             if place in self.reversed_pairs:
                 told.append(self._sentence(tongue, place + 1))
-                told.append(tongue.before + self._sentence(tongue, place))
+                told.append(self._sentence(tongue, place, told_before=True))
                 place += 2
             else:
                 told.append(self._sentence(tongue, place))
                 place += 1
         return tongue.join.join([*told, tongue.sentence("question", self.name, self.item, self.start)])
 
-    def _sentence(self, tongue: Language, place: int) -> str:
+    def _sentence(self, tongue: Language, place: int, told_before: bool = False) -> str:
         step = self.steps[place]
-        return tongue.sentence(step.verb, self.name, self.item, step.operation.operand)
+        tell = tongue.before if told_before else tongue.sentence
+        return tell(step.verb, self.name, self.item, step.operation.operand)
 
 
 def run(start: int, operations: list[Operation]) -> tuple[int, ...]:
