@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -16,21 +17,23 @@ from tertulia.api import Event
 from tertulia.cli import app, main
 from tertulia.errors import TertuliaError
 
-START = {
+START: dict[str, Any] = {
     "question": "What is\n2 + 3?",
     "settings": {"paths": 3, "budget": 200, "method": "leap", "mode": "sync", "seed": 7},
     "engine": "embedded",
     "model": "some/where/pebble.gguf",
     "mode": "ids",
 }
-RESULT = {
+RESULT: dict[str, Any] = {
     "question": "What is 2 + 3?",
     "verdict": "5",
     "votes": {"5": 2, "6": 1},
+    "spoke": 3,
+    "tie": False,
     "correct": None,
     "paths": [{"id": 0}, {"id": 1}, {"id": 2}],
     "meetings": [],
-    "tokens": {"generated": 1200, "injected": 30, "discarded": 4, "cached": 900},
+    "tokens": {"generated": 1200, "injected": 30, "discarded": 4, "cached": 900, "saved": 0},
     "seconds": 2.0,
     "seed": 0,
     "engine": "scripted",
@@ -62,6 +65,11 @@ class FakeRun:
 @dataclass
 class _Result:
     value: dict[str, Any]
+
+    @property
+    def answer(self) -> str | None:
+        answer: str | None = self.value["verdict"]
+        return answer
 
     def to_json(self) -> dict[str, Any]:
         return self.value
@@ -207,6 +215,30 @@ def test_a_run_in_text_mode_says_so(run: FakeRun, capsys: pytest.CaptureFixture[
     assert "Text mode" in capsys.readouterr().out
 
 
+def test_a_verdict_by_few_or_by_lot_says_so_and_so_does_a_run_that_saved_tokens(
+    run: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = {"generated": 1, "injected": 2, "discarded": 3, "cached": 4, "saved": 5000}
+    run.change = {"votes": {"5": 1, "6": 1}, "spoke": 2, "tie": True, "tokens": tokens}
+    assert main(["solve", "q"]) == 0
+    out = capsys.readouterr().out
+    assert "Verdict: 5, 1 of 3 paths, 2 spoke, drawn among equals; the others: 6 (1)" in out
+    assert "4 cached, 5,000 saved" in out
+
+
+def test_a_run_that_went_on_from_a_journal_tells_no_speed(
+    run: FakeRun, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    journal = tmp_path / "run.jsonl"
+    assert main(["solve", "q", "--journal", str(journal)]) == 0
+    assert "tokens/s" in capsys.readouterr().out
+    journal.touch()
+    assert main(["solve", "q", "--journal", str(journal)]) == 0
+    out = capsys.readouterr().out
+    assert "tokens/s" not in out
+    assert "gone on from the journal" in out
+
+
 def test_no_verdict_is_exit_code_1(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     run.change = {"verdict": None, "votes": {}}
     assert main(["solve", "q"]) == 1
@@ -221,9 +253,8 @@ def test_no_verdict_is_exit_code_1(run: FakeRun, capsys: pytest.CaptureFixture[s
         (["solve", "a", "b"], "unexpected extra argument"),
         (["solve", "q", "--paths", "many"], "--paths"),
         (["solve", "q", "--meet-at", "10,x"], "'10,x'"),
-        (["solve", "  "], "the question is empty"),
         (["solve", "q", "--no-last-call", "--last-calls", "2"], "exclude each other"),
-        (["solve", "q", "--world-seed", "1"], "leave one out"),
+        (["solve", "q", "--difficulty", "long"], "leave one out"),
     ],
 )
 def test_what_a_user_did_wrong_is_one_line_and_exit_code_2(

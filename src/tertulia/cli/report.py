@@ -20,6 +20,10 @@ def verdict_line(result: Mapping[str, Any]) -> str:
     others = ", ".join(f"{answer} ({count})" for answer, count in ranked if answer != result["verdict"])
     support = votes.get(result["verdict"], 0)
     line = f"Verdict: {result['verdict']}, {support} of {paths} paths"
+    if result["spoke"] < paths:
+        line += f", {result['spoke']} spoke"
+    if result["tie"]:
+        line += ", drawn among equals"
     return f"{line}; the others: {others}" if others else line
 
 
@@ -37,14 +41,21 @@ def right_line(result: Mapping[str, Any], answer: object | None = None) -> str |
     return "The verdict is wrong." if answer is None else f"The verdict is wrong: the answer is {answer}."
 
 
-def token_line(result: Mapping[str, Any]) -> str:
-    """Tokens generated, injected, discarded and cached, each counted apart, and the speed."""
+def token_line(result: Mapping[str, Any], *, resumed: bool = False) -> str:
+    """Tokens generated, injected, discarded and cached, each counted apart, and the speed.
+
+    Args:
+        result: What `Result.to_json` returns.
+        resumed: Whether part of the tokens come from a journal, so that there is no speed to tell.
+    """
     tokens, seconds = result["tokens"], result["seconds"]
-    parts = [f"{tokens[kind]:,} {kind}" for kind in ("generated", "injected", "discarded")]
-    cached = tokens.get("cached")
-    parts.append("cached: the server does not say" if cached is None else f"{cached:,} cached")
-    speed = f"; {tokens['generated'] / seconds:,.0f} tokens/s" if seconds else ""
-    return f"Tokens: {', '.join(parts)}{speed}, {seconds:.1f} s."
+    parts = [f"{tokens[kind]:,} {kind}" for kind in ("generated", "injected", "discarded", "cached")]
+    if tokens["saved"]:
+        parts.append(f"{tokens['saved']:,} saved")
+    counts = f"Tokens: {', '.join(parts)}"
+    if resumed or not seconds:
+        return f"{counts}; gone on from the journal." if resumed else f"{counts}."
+    return f"{counts}; {tokens['generated'] / seconds:,.0f} tokens/s, {seconds:.1f} s."
 
 
 def engine_line(result: Mapping[str, Any]) -> str | None:
@@ -54,12 +65,14 @@ def engine_line(result: Mapping[str, Any]) -> str | None:
     return "Text mode: this server takes and returns no token ids, so spans are text and counts the server's."
 
 
-def lines(result: Mapping[str, Any], answer: object | None = None) -> list[str]:
+def lines(result: Mapping[str, Any], answer: object | None = None, *, resumed: bool = False) -> list[str]:
     """The whole report.
 
     Args:
         result: What `Result.to_json` returns.
         answer: The right answer, said where the verdict is wrong.
+        resumed: Whether the run went on from a journal.
     """
-    told = [verdict_line(result), right_line(result, answer), token_line(result), engine_line(result)]
+    tokens = token_line(result, resumed=resumed)
+    told = [verdict_line(result), right_line(result, answer), tokens, engine_line(result)]
     return [line for line in told if line is not None]

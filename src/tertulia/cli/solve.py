@@ -72,14 +72,15 @@ def solve(
     json_, quiet = given.pop("json_"), given.pop("quiet")
     call = _call(given)
     message = _how_to_go_on(journal, context.obj)
+    resumed = journal is not None and journal.exists()
     if json_ or quiet:
         result = run(_solve(call, lambda event: None), message=message)
     elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         result = _watch(call, message)
     else:
         result = run(_solve(call, _printer()), message=message)
-    _report(result, call, json_=json_, quiet=quiet)
-    if result.to_json()["verdict"] is None:
+    _report(result, call, json_=json_, quiet=quiet, resumed=resumed)
+    if result.answer is None:
         raise typer.Exit(NO_VERDICT)
 
 
@@ -87,15 +88,10 @@ def _call(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `tertulia.solve_async` that the options stand for."""
     if given.get("question") == "-":
         given["question"] = sys.stdin.read().strip()
-    question = given.get("question")
-    if question is not None and not question.strip():
-        raise TertuliaError("the question is empty: give a text, '-' for standard input, or nothing at all")
-    for name in ("world_seed", "difficulty"):
-        if question is not None and name in given:
-            option = name.replace("_", "-")
-            raise TertuliaError(f"--{option} is for a world problem, but there is a question: leave one out")
-    if question is None:
+    if "question" not in given:
         given.setdefault("world_seed", options.WORLD_SEED)
+    elif "difficulty" in given:
+        raise TertuliaError("--difficulty is for a world problem, but there is a question: leave one out")
     if "last_call" in given or "last_calls" in given:
         given["last_call"] = _last_calls(given.get("last_call"), given.pop("last_calls", None))
     if "meet_at" in given:
@@ -152,17 +148,17 @@ def _printer() -> Callable[[Event], None]:
     return tell
 
 
-def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool) -> None:
+def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool, resumed: bool) -> None:
     from tertulia.cli import report
 
     value = result.to_json()
     if json_:
         print(json.dumps(value, ensure_ascii=False))
     elif quiet:
-        print("" if value["verdict"] is None else value["verdict"])
+        print("" if result.answer is None else result.answer)
     else:
         answer = _world_answer(call) if value["correct"] is False else None
-        for text in report.lines(value, answer):
+        for text in report.lines(value, answer, resumed=resumed):
             print(text)
 
 
