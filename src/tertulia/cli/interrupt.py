@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 0.7  # seconds for closing connections and the journal, after that the process ends as it is
+PATIENCE = 0.6  # seconds for closing connections and the journal, after that the process ends as it is
 
 
 class Interrupted(Exception):
@@ -25,7 +26,7 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a second Ctrl-C may come while it prints
         self._told = False
 
     def tell(self) -> None:
@@ -60,6 +61,7 @@ def run(
     import asyncio  # takes a quarter of the time that `--help` may take
 
     signals: list[Interrupted] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
     def end() -> None:
         with suppress(Exception):
@@ -67,28 +69,31 @@ def run(
         signals[0].tell()
         os._exit(signals[0].exit_code)
 
+    def stop(number: int, frame: FrameType | None) -> None:
+        if signals:  # asked a second time
+            end()
+        signals.append(Interrupted(number, message))
+        watchdog = threading.Timer(patience, end)
+        watchdog.daemon = True
+        watchdog.start()
+        for loop, task in running:
+            loop.call_soon_threadsafe(task.cancel)
+
     async def watched() -> T:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        task = asyncio.current_task()
         assert task is not None
-
-        def stop(number: int) -> None:
-            if signals:  # asked a second time
-                end()
-            signals.append(Interrupted(number, message))
-            watchdog = threading.Timer(patience, end)
-            watchdog.daemon = True
-            watchdog.start()
-            task.cancel()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # Windows has no handlers on the loop: there Ctrl-C arrives as KeyboardInterrupt.
-            with suppress(NotImplementedError):
-                loop.add_signal_handler(number, stop, number)
+        running.append((asyncio.get_running_loop(), task))
         return await work
 
+    # Handlers of the event loop would have to wait for the loop, and it may be importing or loading a model.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return asyncio.run(watched())
     except BaseException:
         if signals:
             raise signals[0] from None
         raise
+    finally:
+        if not signals:
+            for number, handler in before.items():
+                signal.signal(number, handler)
