@@ -84,12 +84,14 @@ class Generation:
         tokens: Exactly what the engine produced, id for id, including the token that completed a stop
             string, a stop id, and the end-of-text id where the engine reports it. In text mode the chunks
             of text that came, with id `TEXT_ID`.
-        finish: "length": max_tokens reached. "stop": a stop string or stop id. "end": end-of-text.
-            "cut": the connection was lost for good after some tokens.
+        finish: "length": max_tokens reached, or the end of the context. "stop": a stop string or stop id.
+            "end": end-of-text. "cut": the connection was lost for good after some tokens.
         stop: Which stop string, or the text of the stop id.
         prompt_tokens: Length of the context as the engine counted it.
         cached_tokens: How many of those came from its cache; None where the server does not say.
         count: Number of generated tokens; `len(tokens)` in id mode, what the server counted in text mode.
+        stop_assumed: The server said "stop" and left the stop string out of its text; it was put back,
+            although an end-of-text would have looked the same (text mode only).
     """
 
     tokens: tuple[Token, ...]
@@ -98,6 +100,7 @@ class Generation:
     prompt_tokens: int = 0
     cached_tokens: int | None = None
     count: int = -1
+    stop_assumed: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 0:
@@ -128,6 +131,7 @@ class EngineInfo:
         chat_template: The model's chat template (Jinja), None where there is none or the server hides it.
         deterministic: Same request, same answer, whatever else runs at the same time.
         slots: How many paths the server decodes at once, None where unknown.
+        slice_tokens: Longest stretch generated in one exchange, None where an exchange is a whole stream.
         session: Whether requests carry `session_id` in their body.
     """
 
@@ -140,6 +144,7 @@ class EngineInfo:
     chat_template: str | None = None
     deterministic: bool = False
     slots: int | None = None
+    slice_tokens: int | None = None
     session: bool = False
 
 
@@ -192,23 +197,25 @@ class Engine(Protocol):
 class StopMatcher:
     """Finds the first stop string in a text that arrives in pieces.
 
-    A string may begin in one piece and end in a later one. Only as much of the text is kept as a string
-    that has begun can need.
+    A string may begin in one piece and end in a later one. Only as much of the text is kept as a string that
+    has begun can need. `after` is how many characters of the last piece came after the string that was found.
     """
 
     def __init__(self, stop: Iterable[str]) -> None:
         self._stop = tuple(string for string in stop if string)
         self._keep = max((len(string) for string in self._stop), default=1) - 1
         self._tail = ""
-
-    def __bool__(self) -> bool:
-        return bool(self._stop)
+        self.after = 0
 
     def feed(self, piece: str) -> str | None:
         """The stop string that ends in this piece, the one that ends first if there are several."""
         if not self._stop or not piece:
             return None
         text = self._tail + piece
-        ends = [(at + len(string), string) for string in self._stop if (at := text.find(string)) >= 0]
         self._tail = text[-self._keep :] if self._keep else ""
-        return min(ends)[1] if ends else None
+        ends = [(at + len(string), string) for string in self._stop if (at := text.find(string)) >= 0]
+        if not ends:
+            return None
+        end, string = min(ends)
+        self.after = len(text) - end
+        return string

@@ -1,7 +1,7 @@
 """The scripted engine's default script: a thinker that adds up the numbers of the question.
 
 Now and then it slips; each path slips at other steps. It writes the format of the small model that comes with
-the package (steps "1) 13+80=93", summaries "1=93", answer in a box): a whole circle can be tried without a model.
+the package (steps "1) 13+80=93", summaries "1=93", answer in a box): a circle can be tried without a model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def think(context: str, path: str, seed: int) -> str:
     heard = _HEARD.findall(thought)
     recheck = re.search(r"step (\d+)", heard[-1]) if heard and _just_heard(thought) else None
     first = int(recheck[1]) if recheck else max(steps, default=0) + 1
-    opening = "Again: " if recheck else "" if thought.strip() else f"Plan: start {numbers[0]}; add the rest\n"
+    opening = "" if thought.strip() else f"Plan: start {numbers[0]}; add the rest\n"
+    if recheck and first < len(numbers):
+        opening = f"Again: {first}) add {numbers[first]}\n"
     lines = []
     value = int(steps.get(first - 1, numbers[0]))
     for step in range(first, len(numbers)):
@@ -45,7 +47,8 @@ def think(context: str, path: str, seed: int) -> str:
             total += 1 + step % 3
         lines.append(f"{step}) {value}+{numbers[step]}={total}\n")
         value = total
-    return _go_on(thought, f"{opening}{''.join(lines)}</think>")
+    # Where nobody stops at the close the answer follows at once, as with a real model.
+    return _go_on(thought, f"{opening}{''.join(lines)}</think>\\boxed{{{value}}}<|end|>")
 
 
 def _go_on(thought: str, text: str) -> str:

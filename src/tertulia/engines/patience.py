@@ -1,0 +1,64 @@
+"""The one retry layer: how often and how long a failing server is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from email.utils import parsedate_to_datetime
+
+RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Retryable(Exception):
+    """A failure that may pass. `wait` is what the server asked for in Retry-After, in seconds."""
+
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+class Patience:
+    """Waits between the attempts of one request, bounded in count and in time.
+
+    Args:
+        retries: Attempts after the first.
+        seconds: Bound on the sum of all waits.
+        first: Longest first wait; it doubles each time up to 8 seconds. The wait itself is random below that
+            (full jitter), so that paths that failed together do not come back together.
+    """
+
+    def __init__(self, retries: int, seconds: float, first: float = 0.25) -> None:
+        self._retries = retries
+        self._seconds = seconds
+        self._next = first
+        self.waited = 0.0
+        self.attempts = 1
+
+    async def wait(self, failure: Retryable) -> bool:
+        """Wait before another attempt; False when patience is at an end (then nothing is waited for)."""
+        pause = random.uniform(0, self._next)
+        if failure.wait is not None:
+            # Nobody comes early, and everybody a little apart.
+            pause = failure.wait + random.uniform(0, min(1.0, 0.1 * failure.wait))
+        if self.attempts > self._retries or self.waited + pause > self._seconds:
+            return False
+        self._next = min(8.0, 2 * self._next)
+        self.attempts += 1
+        self.waited += pause
+        await asyncio.sleep(pause)
+        return True
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds of a Retry-After header, which holds seconds or an HTTP date; None if there is none to read."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
