@@ -245,7 +245,7 @@ async def test_a_cancelled_routing_stops_comparing() -> None:
         await task
     before = time.perf_counter()
     await asyncio.get_running_loop().shutdown_default_executor()
-    assert time.perf_counter() - before < 1, "the thread went on"
+    assert time.perf_counter() - before < 5, "the thread went on"
 
 
 # --- what a user may get wrong --------------------------------------------------------------------

@@ -76,12 +76,12 @@ def group_answers(answers: Sequence[str | None]) -> list[int | None]:
 
 def tidy(answer: str) -> str:
     """The answer without the typesetting that never carries meaning: dollars, \\text, thin spaces."""
-    text = _NOISE.sub("", answer.replace("{,}", ",").replace("\N{MINUS SIGN}", "-"))
-    previous = None
-    while previous != text:
-        previous, text = text, _WRAPPERS.sub(r"\1", text)
-    text = " ".join(text.split())
-    return text.rstrip(".").rstrip() if text.endswith(".") else text
+    text, previous = answer.replace("\N{MINUS SIGN}", "-"), None
+    while previous != text:  # what is taken away may leave more to take: \text{\text{3}.}
+        previous = text
+        text = _WRAPPERS.sub(r"\1", _NOISE.sub("", text.replace("{,}", ",")))
+        text = " ".join(text.split()).rstrip(". ")
+    return text
 
 
 def _decided(gold: str, answer: str) -> bool | None:
@@ -131,8 +131,8 @@ def _math_verify(gold: str, answer: str) -> bool:
 class _Checker:
     """math-verify in a child process: started when first needed, replaced when it takes too long."""
 
-    start_seconds = 120.0  # the import takes a second, on a starved machine far longer
-    answer_seconds = 3.0
+    cpu_seconds = 3.0  # of the child's own work, so that a busy machine makes no answer wrong
+    wall_seconds = 120.0  # for a child that starts, or is starved, or has no clock of its own work (Windows)
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -164,7 +164,7 @@ class _Checker:
     def _compare(self, gold: str, answer: str) -> bool | None:
         if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
             self._child, self._owner = self._start(), os.getpid()
-        reply = self._ask(self._child, {"gold": gold, "answer": answer}, self.answer_seconds)
+        reply = self._ask(self._child, {"gold": gold, "answer": answer, "seconds": self.cpu_seconds})
         return None if reply is None else bool(reply["equal"])
 
     def _start(self) -> subprocess.Popen[str]:
@@ -181,19 +181,17 @@ class _Checker:
             )
         except OSError as error:
             raise TertuliaError(f"cannot start the answer checker {sys.executable}: {error}") from error
-        if self._ask(child, {"hello": 1}, self.start_seconds) is None:
+        if self._ask(child, {"gold": r"\frac{x}{2}", "answer": "x/2", "seconds": self.wall_seconds}) is None:
             raise TertuliaError(
                 "the answer checker does not start: see what "
                 f"'{sys.executable} -m tertulia.equivalence' says (is math-verify installed?)"
             )
         return child
 
-    def _ask(
-        self, child: subprocess.Popen[str], question: dict[str, Any], seconds: float
-    ) -> dict[str, Any] | None:
+    def _ask(self, child: subprocess.Popen[str], question: dict[str, Any]) -> dict[str, Any] | None:
         """One line out, one line back; None when the child is dead or had to be stopped."""
         assert child.stdin and child.stdout
-        alarm = threading.Timer(seconds, child.kill)
+        alarm = threading.Timer(self.wall_seconds, child.kill)
         alarm.daemon = True
         alarm.start()
         try:
@@ -227,20 +225,22 @@ def _serve() -> None:
 
         limit = 4 << 30  # an expression may grow until the machine swaps
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
     from math_verify import parse, verify  # type: ignore[import-untyped]
 
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
         question = json.loads(line)
-        equal = False
-        if "gold" in question:
-            try:
-                gold, answer = (
-                    parse(f"\\boxed{{{question[name]}}}", parsing_timeout=None) for name in ("gold", "answer")
-                )
-                equal = bool(verify(gold, answer, timeout_seconds=None))
-            except Exception:  # whatever sympy stumbles over is not the same answer
-                equal = False
+        if sys.platform != "win32":
+            # Ends this process whatever it is doing, also when the parent is no longer there to do it.
+            signal.setitimer(signal.ITIMER_PROF, question["seconds"])
+        try:
+            gold, answer = (
+                parse(f"\\boxed{{{question[name]}}}", parsing_timeout=None) for name in ("gold", "answer")
+            )
+            equal = bool(verify(gold, answer, timeout_seconds=None))
+        except Exception:  # whatever sympy stumbles over is not the same answer
+            equal = False
         print(json.dumps({"equal": equal}), flush=True)
 
 

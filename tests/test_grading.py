@@ -1,0 +1,115 @@
+"""What a path answered, and whether that is right."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tertulia.errors import TertuliaError
+from tertulia.grading import extract_answer, is_correct
+
+# --- the last box ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{170}", "170"),
+        (r"first \boxed{1}, no: \boxed{2}", "2"),
+        (r"\boxed{ \frac{1}{2} }.", r"\frac{1}{2}"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\boxed{\left\{x\right.}", r"\left\{x\right."),
+        (r"\boxed {7}", "7"),
+        (r"\boxed{a\boxed{3}b}", r"a\boxed{3}b"),
+        ("\\boxed{1\n+ 2}", "1\n+ 2"),
+        (r"\boxed{}", None),
+        (r"\boxed{1} and then \boxed{ }", None),
+        (r"\boxed{1} and then \boxed{2", None),
+        (r"\boxed{1} and then \boxed{\frac{1}{2}", None),
+        (r"\boxed 5", None),
+        ("the answer is 42", None),
+        ("", None),
+    ],
+)
+def test_the_last_box_is_the_answer(text: str, answer: str | None) -> None:
+    assert extract_answer(text) == answer
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    before=st.text(r"a\boxed{} ", max_size=30),
+    inner=st.text("ab{} 1", max_size=12),
+    after=st.text("a} 1", max_size=8),
+)
+def test_a_closed_box_at_the_end_is_found_whatever_stands_before(before: str, inner: str, after: str) -> None:
+    depth = low = 0
+    for character in inner:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        low = min(low, depth)
+    # An open box before would hold ours inside; a backslash would escape our first character.
+    if depth or low or "{" in before or before.endswith("\\"):
+        return
+    assert extract_answer(f"{before}\\boxed{{{inner}}}{after}") == (inner.strip() or None)
+
+
+# --- choices --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        (r"\boxed{B}", "B"),
+        (r"\boxed{b}", "B"),
+        (r"\boxed{\text{A}}", "A"),
+        (r"\boxed{\textbf{(E)} 12}", "E"),
+        (r"\boxed{(C)}", "C"),
+        (r"\boxed{D. 12 m}", "D"),
+        (r"Answer: A, or rather \boxed{B}", "B"),
+        (r"\boxed{B} is wrong. Answer: C", "B"),
+        ('ANSWER: "A"', "A"),
+        ("Answer: (B)", "B"),
+        ("The answer is **D**.", "D"),
+        ("Answer: A\nNo, wait.\nAnswer: C", "C"),
+        (r"Answer: $\text{B}$", "B"),
+        ("Answer:\n\n(J)", "J"),
+        ("the answer is a prime", None),
+        ("The answer is Apple", None),
+        (r"\boxed{Apple}", None),
+        (r"\boxed{42}", None),
+        (r"Answer: A \boxed{B", None),
+        ("A or B", None),
+    ],
+)
+def test_the_letter_of_a_choice(text: str, letter: str | None) -> None:
+    assert extract_answer(text, "choice") == letter
+
+
+def test_an_unknown_kind_gets_one_line() -> None:
+    with pytest.raises(TertuliaError, match="unknown kind of answer 'essay': use one of math, choice"):
+        extract_answer("x", "essay")  # type: ignore[arg-type]
+
+
+# --- right or wrong -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extracted", "gold", "right"),
+    [
+        ("0.5", "1/2", True),
+        (r"\dfrac{1}{2}", "0.5", True),
+        ("1,234", "1234", True),
+        (r"\text{A}", "A", True),
+        ("a", "A", True),
+        ("B", "A", False),
+        (r"\frac{\sqrt{2}}{2}", r"\frac{1}{\sqrt{2}}", True),
+        ("x = 5", "5", True),
+        ("12 cm", "12", True),
+        ("(1, 2)", "(2, 1)", False),
+        ("13", "12", False),
+        (None, "12", False),
+        ("", "12", False),
+    ],
+)
+def test_whether_an_answer_is_right(extracted: str | None, gold: str, right: bool) -> None:
+    assert is_correct(extracted, gold) is right
