@@ -67,7 +67,7 @@ class EmbeddedEngine(HttpEngine):
         try:
             await super().__aenter__()
             # A server that is closed before its loop has begun never ends; this answer comes from the loop.
-            await self.running()
+            await self.busy()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

@@ -113,7 +113,7 @@ class HttpEngine:
         """Messages in the chat template, with the beginning of the model's turn; None if it cannot say."""
         return await self._dialect.render(messages)
 
-    async def running(self) -> int | None:
+    async def busy(self) -> int | None:
         """How many requests the server is working on; None where it does not say."""
         return await self._dialect.running()
 

@@ -88,10 +88,7 @@ class ModelDialect:
         async def encode(text: str, special: bool) -> tuple[int, ...]:
             return await engine.tokenize(text, special=special) if engine.info.mode == "ids" else ()
 
-        if profile.prompt is not None:
-            frame = _profile_frame(profile.prompt)
-        else:
-            frame = _template_frame(engine)
+        frame = _template_frame(engine) if profile.prompt is None else _profile_frame(profile.prompt)
         prompt = await frame(False)
         opened, closed = profile.think_open, profile.think_close
         if opened is None or closed is None:
@@ -150,8 +147,8 @@ def _template_frame(engine: Engine) -> Callable[[bool], Awaitable[str]]:
             text = await engine.render(messages) if isinstance(engine, Renderer) else None
             if text is None or USER not in text:
                 raise TertuliaError(
-                    f"{engine.info.model or 'the model'} has no chat template that {engine.info.name} can render: "
-                    "give a profile with a prompt, such as prompt = 'Question: {question}\\nAnswer:'"
+                    f"{engine.info.model or 'the model'} has no chat template that {engine.info.name} can "
+                    "render: give a profile with a prompt, such as prompt = 'Question: {question}\\nAnswer:'"
                 )
             known[system] = text
         return known[system]

@@ -141,6 +141,15 @@ class ScriptedEngine:
         finally:
             self.running -= 1
 
+    async def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The user's messages with the beginning of the model's turn; there is no system message."""
+        asked = "".join(f"<|user|>{message['content']}" for message in messages if message["role"] == "user")
+        return f"{asked}<|assistant|><think>\n"
+
+    async def busy(self) -> int:
+        """How many requests are being answered."""
+        return self.running
+
     async def release(self, path: str) -> None:
         """Forget the path."""
         self.released.append(path)
