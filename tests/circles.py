@@ -1,14 +1,15 @@
-"""What tests of circles share: a dialect for the scripted engine, and a run with everything in it."""
+"""What tests of circles share: runs on the scripted engine, and scripts."""
 
 from __future__ import annotations
 
-import tempfile
+import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from tertulia.engines.base import Engine
+from tertulia.engines.base import TEXT_ID, Generation, OnTokens, Request, Token
+from tertulia.engines.model_dialect import ModelDialect
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.events import Event
 from tertulia.journal import Journal
@@ -16,35 +17,12 @@ from tertulia.methods import BY_NAME
 from tertulia.outcome import Outcome
 from tertulia.profile import Profile, profile_for
 from tertulia.run import Run
-from tertulia.settings import Settings, resolve
+from tertulia.settings import resolve
 from tertulia.wording import Wording
 
 PEBBLE = profile_for("pebble")
 QUESTION = "Ana has 13 shells, gets 80, finds 8, buys 21, finds 34 and gets 5. How many?"
 """The scripted thinker adds up these numbers: 161."""
-
-
-@dataclass
-class PebbleDialect:
-    """The small model's dialect, for the scripted engine."""
-
-    engine: ScriptedEngine
-    think_open: str = "<think>"
-    think_close: str = "</think>"
-
-    @property
-    def open_ids(self) -> tuple[int, ...]:
-        return (self.engine.control_id("<think>"),) if self.engine.info.mode == "ids" else ()
-
-    @property
-    def close_ids(self) -> tuple[int, ...]:
-        return (self.engine.control_id("</think>"),) if self.engine.info.mode == "ids" else ()
-
-    async def prompt_ids(self, system: str, user: str) -> tuple[tuple[int, ...], str]:
-        ids = await self.engine.tokenize("<|user|>", special=True)
-        ids += await self.engine.tokenize(user)
-        ids += await self.engine.tokenize("<|assistant|><think>\n", special=True)
-        return ids if self.engine.info.mode == "ids" else (), f"<|user|>{user}<|assistant|><think>\n"
 
 
 @dataclass
@@ -85,7 +63,7 @@ async def tell(
     async with Journal.open(journal, {"settings": resolved.model_dump(mode="json")}) as book:
         run = Run(
             engine=engine,
-            dialect=dialect or PebbleDialect(engine),
+            dialect=dialect or await ModelDialect.probe(engine, PEBBLE),
             profile=profile,
             wording=Wording.load(words or profile.wording, resolved.language),
             settings=resolved,
@@ -94,3 +72,64 @@ async def tell(
         )
         outcome = await BY_NAME[resolved.method](run, "q0/c0", "a story", question)
     return Told(outcome, run, engine, events)
+
+
+class Recorder(ScriptedEngine):
+    """A scripted engine that remembers what it gave for each request that it answered."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.answered: list[tuple[Request, Generation]] = []
+
+    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        generation = await super().generate(request, on_tokens=on_tokens)
+        self.answered.append((request, generation))
+        return generation
+
+
+class TextServer(Recorder):
+    """A server that takes and returns text only."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.info = replace(self.info, mode="text", end_ids=())
+
+    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        assert request.ids == ()
+        ids = await self.tokenize(request.text, special=True)
+        full = await super().generate(replace(request, ids=ids))
+        chunks = tuple(Token(TEXT_ID, token.text) for token in full.tokens if token.text)
+        return replace(full, tokens=chunks, count=len(full.tokens))
+
+
+def random_script(story: int) -> Callable[[str, str, int], str]:
+    """A thinker without sense: lines, sentences, steps, tags, boxes, ends and closes wherever they fall."""
+
+    def write(context: str, path: str, seed: int) -> str:
+        chance = random.Random(f"{story} {path} {len(context)} {seed}")
+        if context.endswith(("<summarize>", "<summarize>\n")):
+            return _random_summary(chance)
+        words = ["3) 2+2=4\n", "1) 1+1=2\n", "word ", "A sentence. ", "数。", "é", "x<y", "\n", "\\boxed{7} "]
+        words += ["2) 5-1=4\n", "<summarize>", "</summarize>", "3.14", "<peers>", "👍", "\n\n", "no end "]
+        text = "".join(chance.choices(words, k=chance.randint(1, 40)))
+        ending = chance.choice(["</think>", "</think>\\boxed{5}<|end|>", "<|end|>", " and so on " * 40])
+        return text + ending + "".join(chance.choices(words, k=chance.randint(0, 9)))
+
+    return write
+
+
+def _random_summary(chance: random.Random) -> str:
+    summaries = [
+        "1=2 3=4</summarize>",
+        "</summarize>",
+        "  </summarize> more",
+        "on and on " * 99,
+        "closing</think>",
+    ]
+    summaries += [
+        "<|end|>",
+        "I have \\boxed{5}.</summarize>",
+        "so </peers> and <|user|></summarize>",
+        "1=9</summarize>\n",
+    ]
+    return chance.choice(summaries)

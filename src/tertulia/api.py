@@ -23,7 +23,7 @@ from tertulia.journal import Journal
 from tertulia.meeting import Meeting
 from tertulia.path import Path, TokenCounts
 from tertulia.profile import Profile, profile_for
-from tertulia.run import Run
+from tertulia.run import Dialect, Run
 from tertulia.settings import Settings, resolve
 from tertulia.voting import Verdict
 from tertulia.wording import Wording
@@ -115,6 +115,7 @@ async def solve_async(
     model: str | FilePath | None = None,
     journal: str | FilePath | None = None,
     observer: Observer | None = None,
+    threads: int = 1,
     **settings: Any,
 ) -> Result:
     """Lets a circle of reasoning paths solve one question.
@@ -127,13 +128,14 @@ async def solve_async(
         model: Name of the server's model, or a GGUF file for the embedded engine.
         journal: File to keep every step in; the same call again goes on where it was.
         observer: Called with every `Event`.
+        threads: Threads of the embedded engine.
         **settings: Fields of `tertulia.settings.Settings`; None stands for not given.
 
     Raises:
         TertuliaError: A setting, the engine or the journal is not as it must be. One line.
     """
     asked, gold = _question(question, world_seed, difficulty, settings.get("language") or "en")
-    async with _entered(engine, model, settings) as (entered, profile):
+    async with _entered(engine, model, threads, settings) as (entered, profile):
         return await solve_with(
             entered, profile, asked, resolve(profile, settings), gold=gold, journal=journal, observer=observer
         )
@@ -148,8 +150,12 @@ def solve(question: str | None = None, **arguments: Any) -> Result:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(solve_async(question, **arguments))
-    raise TertuliaError("solve cannot be called in a running event loop: use await solve_async(...) there")
+        pass
+    else:
+        raise TertuliaError(
+            "solve cannot be called in a running event loop: use await solve_async(...) there"
+        )
+    return asyncio.run(solve_async(question, **arguments))
 
 
 async def solve_with(
@@ -162,6 +168,7 @@ async def solve_with(
     gold: str | None = None,
     journal: str | FilePath | Journal | None = None,
     observer: Observer | None = None,
+    dialect: Dialect | None = None,
 ) -> Result:
     """`solve_async` for callers who have an engine, a profile and settings at hand, as evaluations do.
 
@@ -174,6 +181,7 @@ async def solve_with(
         gold: The right answer, where it is known.
         journal: A file, or a journal that is open already and holds other circles too.
         observer: Called with every `Event`.
+        dialect: How the model is asked, where that has been found out already.
     """
     from tertulia import methods
     from tertulia.engines.model_dialect import ModelDialect
@@ -189,7 +197,7 @@ async def solve_with(
     try:
         run = Run(
             engine=engine,
-            dialect=await ModelDialect.probe(engine, profile),
+            dialect=dialect or await ModelDialect.probe(engine, profile),
             profile=profile,
             wording=wording,
             settings=settings,
@@ -221,7 +229,7 @@ async def solve_with(
         correct=correct,
         paths=tuple(outcome.paths),
         meetings=tuple(outcome.meetings),
-        saved=outcome.saved,
+        saved=outcome.saved if settings.consensus_stop else 0,
         seconds=seconds,
         settings=settings,
         engine=engine.info,
@@ -267,17 +275,17 @@ def _question(
 
 @asynccontextmanager
 async def _entered(
-    engine: Engine | str | None, model: str | FilePath | None, asked: dict[str, Any]
+    engine: Engine | str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]
 ) -> AsyncIterator[tuple[Engine, Profile]]:
     """The engine, running, with the profile of its model."""
     if engine is not None and not isinstance(engine, str):
         yield engine, profile_for(model or engine.info.model)
         return
-    async with _start(engine, model, asked) as started:
+    async with _start(engine, model, threads, asked) as started:
         yield started, profile_for(model if engine is None else model or started.info.model)
 
 
-def _start(engine: str | None, model: str | FilePath | None, asked: dict[str, Any]) -> Engine:
+def _start(engine: str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]) -> Engine:
     if engine == "scripted":
         from tertulia.engines.scripted import ScriptedEngine
 
@@ -286,14 +294,15 @@ def _start(engine: str | None, model: str | FilePath | None, asked: dict[str, An
         from tertulia.engines.http import HttpEngine
 
         return HttpEngine(engine, model=str(model) if model else None)
-    from tertulia.engines.embedded import EmbeddedEngine
+    from tertulia.engines.embedded import MAX_SLOTS, EmbeddedEngine
 
     profile = profile_for(model)
     settings = resolve(profile, asked)
     return EmbeddedEngine(
         FilePath(model) if model else None,
-        slots=settings.paths,
+        slots=min(settings.paths, MAX_SLOTS),
         context_per_slot=context_for(settings, profile),
+        threads=threads,
     )
 
 

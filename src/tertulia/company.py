@@ -22,7 +22,6 @@ class Company:
     def __init__(self, thinker: Thinker, paths: Sequence[Path]):
         self.thinker = thinker
         self.paths = list(paths)
-        self._lost: list[Path] = []
 
     @property
     def active(self) -> list[Path]:
@@ -41,23 +40,23 @@ class Company:
         Raises:
             EngineError: No path came to an end. The same command tries again from where they were.
         """
-        if self._lost and not any(path.place in ("finished", "stopped") for path in self.paths):
-            raise EngineError(f"all {len(self.paths)} paths failed: {self._lost[0].error}")
-        await self._record_lost()
+        lost, self.thinker.lost = self.thinker.lost, []
+        if lost and not any(path.place in ("finished", "stopped") for path in self.paths):
+            raise EngineError(f"all {len(self.paths)} paths failed: {lost[0].error}")
+        self.thinker.outlived += lost
+        await self._record_failed()
 
     async def _guarded(self, act: Callable[..., Awaitable[None]], path: Path, *arguments: Any) -> None:
         try:
             await act(path, *arguments)
         except EngineError as error:
             path.place, path.error = "failed", str(error)
-            self._lost.append(path)
-        else:
-            # The engine lives, so what failed before was the path's own failure.
-            await self._record_lost()
+            self.thinker.lost.append(path)
+        await self._record_failed()
 
-    async def _record_lost(self) -> None:
-        lost, self._lost = self._lost, []
-        for path in lost:
+    async def _record_failed(self) -> None:
+        failed, self.thinker.outlived = self.thinker.outlived, []
+        for path in failed:
             await self.thinker.fail(path)
 
 

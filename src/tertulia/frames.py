@@ -19,7 +19,8 @@ from tertulia.wording import Wording, fill
 
 Finding = Literal["differ", "agree", "doubt", "none"]
 
-_TAG = re.compile(r"<(?=[/!|｜▁\w])([^<>]{0,200})>")
+# What tokenizers and chat formats use as tags. "a < b", "x<3, y>2" and "p<q and r>s" are none.
+_TAG = re.compile(r"<([|｜!][^<>]{0,200}|/?(?:[^\W\d]|▁|0x)[^<>\s]{0,100})>")
 _BRACKETED = re.compile(r"\[(/?(?:INST|SYS|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|gMASK))\]")
 # The zero-width joiners stay: several scripts are written with them.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")

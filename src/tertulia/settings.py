@@ -130,6 +130,9 @@ def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
     if values.get("method", "leap") in ("independent", "moa"):
         _refuse_meetings(values["method"], asked)
         values |= {"every": 0, "meet_at": (), "last_call": 0, "self_opened": False, "doubt": 0.0}
+    if values.get("method") == "leap-single":
+        _refuse_further_meetings(asked)
+        values |= {"meet_at": (), "last_call": 0, "self_opened": False}
     settings = _validated(values)
     if "heard" not in asked and settings.heard >= settings.paths:
         settings = settings.model_copy(update={"heard": settings.paths - 1})
@@ -147,6 +150,15 @@ def _refuse_meetings(method: str, asked: Mapping[str, Any]) -> None:
         if asked.get(name):
             raise TertuliaError(
                 f"{name} is {asked[name]!r}, but the paths of the method {method} do not meet: "
+                "leave it out, or use the method leap"
+            )
+
+
+def _refuse_further_meetings(asked: Mapping[str, Any]) -> None:
+    for name in ("meet_at", "last_call", "self_opened"):
+        if asked.get(name):
+            raise TertuliaError(
+                f"{name} is {asked[name]!r}, but the method leap-single meets once, after `every` tokens: "
                 "leave it out, or use the method leap"
             )
 

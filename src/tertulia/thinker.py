@@ -37,6 +37,10 @@ class Thinker:
         self.run = run
         self.story = story
         self.meets = meets
+        # Paths that failed and are not recorded yet: the engine may be gone for all. Once it answers a
+        # request that came after the failure, the failure was the path's own, and the circle outlived it.
+        self.lost: list[Path] = []
+        self.outlived: list[Path] = []
         # Generations in progress: what was put in for them, what they write, the tokens so far.
         self._arriving: dict[int, tuple[tuple[Span, ...], SpanKind, list[Token]]] = {}
 
@@ -312,7 +316,10 @@ class Thinker:
             stop=stop,
             stop_ids=stop_ids,
         )
+        lost = list(self.lost)
         generation = await run.engine.generate(request, on_tokens=on_tokens)
+        self.outlived += [path for path in self.lost if path in lost]
+        self.lost = [path for path in self.lost if path not in lost]
         if not generation.count and generation.finish != "end":
             raise EngineError(f"the engine gave path {path.name} not one token ({generation.finish})")
         return generation

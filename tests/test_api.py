@@ -1,0 +1,90 @@
+"""`solve`, from Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tertulia import Event, solve, solve_async
+from tertulia.engines.scripted import ScriptedEngine
+from tertulia.errors import TertuliaError
+
+QUESTION = "Ana has 13 shells, gets 80, finds 8 and buys 21. How many?"
+
+
+def test_a_question_is_solved_and_told_in_plain_values() -> None:
+    events: list[Event] = []
+    result = solve(QUESTION, engine="scripted", seed=7, observer=events.append)
+    told = json.loads(json.dumps(result.to_json()))
+    assert result.answer == told["verdict"] == "122" and told["correct"] is None
+    assert sum(told["votes"].values()) == told["spoke"] == len(told["paths"]) == 8
+    assert {"id", "answer", "finished", "spans", "tokens"} <= set(told["paths"][0])
+    assert {"generated", "injected", "discarded", "cached"} <= set(told["tokens"])
+    assert told["meetings"][0]["index"] == 0 and len(told["meetings"][0]["heard"]) == 8
+    assert (told["engine"], told["method"], told["mode"], told["seed"]) == ("scripted", "leap", "ids", 7)
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "start" and kinds[-1] == "verdict" and kinds.count("answer") == 8
+    counted = sum(event.data["count"] for event in events if event.kind == "tokens")
+    assert counted == told["tokens"]["generated"]
+
+
+def test_a_world_problem_brings_its_answer() -> None:
+    from tertulia.world.problems import problem
+
+    result = solve(world_seed=7, engine="scripted")
+    assert result.question == problem(7).question("en")
+    assert result.correct == (result.answer == str(problem(7).answer))
+
+
+def test_the_same_call_tells_the_same_story() -> None:
+    one, two = (solve(world_seed=7, seed=7, engine="scripted").to_json() for _ in range(2))
+    assert one | {"seconds": 0} == two | {"seconds": 0}
+
+
+def test_a_finished_journal_is_told_again_without_the_engine(tmp_path: Path) -> None:
+    events: list[Event] = []
+    first = solve(QUESTION, engine="scripted", journal=tmp_path / "run.jsonl").to_json()
+    again = solve(
+        QUESTION, engine="scripted", journal=tmp_path / "run.jsonl", observer=events.append
+    ).to_json()
+    assert first | {"seconds": 0} == again | {"seconds": 0}
+    assert (
+        sum(event.data["count"] for event in events if event.kind == "tokens") == first["tokens"]["generated"]
+    )
+
+
+def test_a_journal_of_another_question_is_refused(tmp_path: Path) -> None:
+    solve(QUESTION, engine="scripted", journal=tmp_path / "run.jsonl")
+    with pytest.raises(TertuliaError, match="question: journal"):
+        solve(QUESTION + " Quick!", engine="scripted", journal=tmp_path / "run.jsonl")
+
+
+def test_an_engine_of_ones_own_is_used_as_it_is() -> None:
+    engine = ScriptedEngine()
+    assert solve(QUESTION, engine=engine, paths=2).answer == "122"
+    assert engine.calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({}, "there is no question"),
+        ({"question": " "}, "the question is empty"),
+        ({"question": "1+1?", "world_seed": 3}, "there is a question and a world seed"),
+        ({"question": "1+1?", "router": "x"}, "unknown router 'x'"),
+        ({"question": "1+1?", "language": "tlh"}, "no wordings of the set pebble in language 'tlh'"),
+        ({"question": "1+1? " * 3000}, "the question takes"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(arguments: dict[str, object], line: str) -> None:
+    with pytest.raises(TertuliaError, match=line) as caught:
+        solve(**{"engine": "scripted"} | arguments)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+async def test_in_a_running_loop_one_is_told_to_await() -> None:
+    with pytest.raises(TertuliaError, match="await solve_async"):
+        solve(QUESTION, engine="scripted")
+    assert (await solve_async(QUESTION, engine="scripted", paths=2)).answer == "122"

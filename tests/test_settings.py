@@ -1,0 +1,106 @@
+"""What can be asked for, and the line that says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from circles import PEBBLE
+from tertulia.errors import TertuliaError
+from tertulia.profile import Profile, profile_for
+from tertulia.settings import resolve
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"router": "nearest"}, "unknown router 'nearest': use one of dispersed, clustered, hybrid, random"),
+        ({"method": "leep"}, "unknown method 'leep': use one of independent, leap, leap-single, moa"),
+        ({"preset": "papers"}, "unknown preset 'papers': use one of tertulia, paper"),
+        ({"mode": "async"}, "unknown mode 'async': use one of sync, board"),
+        ({"frame": "list"}, "unknown frame 'list': use one of quotes, digest"),
+        ({"placebo": "sugar"}, "unknown placebo 'sugar'"),
+        ({"colour": 3}, "unknown setting 'colour': use one of method, preset"),
+        ({"heard": 8, "router": "random"}, "heard is 8, each of 8 paths has 7 peers"),
+        ({"heard": 0, "router": "random"}, "heard is 0, so nobody would hear anybody"),
+        ({"heard": 2, "router": "all"}, "heard has no effect on the router all"),
+        ({"paths": 0}, "paths is 0, which cannot be: input should be greater than or equal to 1"),
+        ({"doubt": 1.5}, "doubt is 1.5, which cannot be"),
+        ({"temperature": "hot"}, "temperature is 'hot', which cannot be"),
+        ({"budget": 256}, "a budget of 256 tokens leaves nothing to think with: 256 are kept"),
+        ({"budget": 1000, "every": 500}, r"smaller than one meeting: .* need at least 1013"),
+        ({"budget": 1000, "every": 0, "meet_at": [600]}, "smaller than one meeting"),
+        ({"placebo": "false", "frame": "quotes"}, "use frame digest"),
+        ({"method": "independent", "every": 512}, "every is 512, but the paths of the method independent"),
+        ({"method": "moa", "placebo": "echo"}, "placebo is 'echo', but the paths of the method moa"),
+        ({"method": "leap-single", "every": 0}, "set every to the thought tokens"),
+        ({"method": "leap-single", "last_call": True}, "meets once"),
+        ({"consensus_stop": 9}, "consensus_stop is 9, above 8 paths"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(asked: dict[str, Any], line: str) -> None:
+    with pytest.raises(TertuliaError, match=line) as caught:
+        resolve(Profile(), asked)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_asked_for_comes_before_the_model_and_the_model_before_the_preset() -> None:
+    assert resolve(Profile(), {}).every == 2048
+    assert resolve(PEBBLE, {}).every == PEBBLE.presets["tertulia"]["every"]
+    assert resolve(PEBBLE, {"every": 77}).every == 77
+    assert resolve(PEBBLE, {}).temperature == 0.8
+    assert resolve(PEBBLE, {"every": None}).every == PEBBLE.presets["tertulia"]["every"]
+
+
+def test_the_paper_preset_has_the_papers_settings() -> None:
+    paper = resolve(Profile(), {"preset": "paper"})
+    assert (paper.every, paper.heard, paper.router, paper.frame, paper.mode) == (
+        4096,
+        4,
+        "dispersed",
+        "quotes",
+        "sync",
+    )
+    assert (paper.temperature, paper.top_p, paper.top_k, paper.min_p) == (0.6, 0.95, 40, 0.05)
+    assert (paper.budget, paper.last_call) == (16384, 0)
+
+
+def test_a_small_circle_hears_as_many_as_there_are() -> None:
+    assert resolve(Profile(), {"paths": 3}).heard == 2
+    assert not resolve(Profile(), {"paths": 1}).meets
+
+
+def test_independent_paths_do_not_meet_whatever_the_preset_says() -> None:
+    for profile in (Profile(), PEBBLE):
+        assert not resolve(profile, {"method": "independent"}).meets
+
+
+def test_leap_single_has_no_last_call_whatever_the_preset_says() -> None:
+    assert resolve(PEBBLE, {"method": "leap-single"}).last_call == 0
+
+
+def test_a_profile_is_found_by_the_name_of_the_model_or_of_its_file(tmp_path: Any) -> None:
+    assert profile_for("/models/Pebble-2.gguf").name == "pebble"
+    assert profile_for(None).name == "pebble"
+    assert profile_for("Qwen3-8B").wording == "full"
+    own = tmp_path / "mine.gguf"
+    (tmp_path / "mine.gguf.profile.toml").write_text('name = "mine"\nsummary_tokens = 99\n')
+    assert profile_for(own).summary_tokens == 99
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("tail_tokens = 65", "tail_tokens: Input should be less than or equal to 64"),
+        ("[claims]\nsummary_step = '(a)'", "needs two groups"),
+        ("[claims]\nsummary_step = '('", "is no regular expression"),
+        ("name = ", "is not TOML"),
+        ("colour = 1", "colour"),
+    ],
+)
+def test_a_wrong_profile_is_said_in_one_line(tmp_path: Any, text: str, line: str) -> None:
+    (tmp_path / "mine.gguf.profile.toml").write_text(text)
+    with pytest.raises(TertuliaError, match=line) as caught:
+        profile_for(tmp_path / "mine.gguf")
+    assert "\n" not in str(caught.value)
