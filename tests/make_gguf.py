@@ -2,13 +2,15 @@
 
     python tests/make_gguf.py tiny.gguf
 
-The weights are random but for one thing: the output matrix prefers tokens that follow the present one in SAMPLE, so
-that the model writes words, characters split over several tokens and control tokens instead of broken bytes.
+The weights are random but for one thing: the output matrix prefers tokens that follow the present one in
+SAMPLE, so that the model writes words, split characters and control tokens instead of broken bytes.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import gguf
@@ -62,8 +64,6 @@ def make_gguf(
     template: str | None = TEMPLATE,
 ) -> Tokenizer:
     """Write the model to `path` and return its tokenizer."""
-    import json
-
     tokenizer = make_tokenizer()
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     size, inner = len(vocabulary), 2 * width
@@ -111,7 +111,7 @@ def _weights(
     embedding = random.normal(0, 1, (size, width))
     ids = tokenizer.encode(SAMPLE + "</think>\\boxed{170}<|end|>").ids
     follows = np.zeros((size, size))
-    for present, following in zip(ids, ids[1:], strict=False):
+    for present, following in pairwise(ids):
         follows[following, present] = 1.0
     weights = {
         "token_embd.weight": embedding,

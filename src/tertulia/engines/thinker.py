@@ -35,7 +35,8 @@ def think(context: str, path: str, seed: int) -> str:
     heard = _HEARD.findall(thought)
     recheck = re.search(r"step (\d+)", heard[-1]) if heard and _just_heard(thought) else None
     first = int(recheck[1]) if recheck else max(steps, default=0) + 1
-    opening = "" if thought.strip() else f"Plan: start {numbers[0]}; add the rest\n"
+    planned = heard or "\n" in thought.lstrip()
+    opening = "" if planned else f"Plan: start {numbers[0]}; add the rest\n"
     if recheck and first < len(numbers):
         opening = f"Again: {first}) add {numbers[first]}\n"
     lines = []
