@@ -35,9 +35,8 @@ def no_checker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def checker(monkeypatch: pytest.MonkeyPatch) -> Iterator[equivalence._Checker]:
-    """A fresh checker with little patience."""
+    """A checker of the test's own."""
     fresh = equivalence._Checker()
-    fresh.cpu_seconds = 1.0
     equivalence._math_verify.cache_clear()
     monkeypatch.setattr(equivalence, "_CHECKER", fresh)
     yield fresh
@@ -142,10 +141,9 @@ def test_what_only_mathematics_can_tell(a: str, b: str, same: bool) -> None:
 
 
 def test_a_comparison_that_hangs_is_stopped_and_costs_its_time_once(checker: equivalence._Checker) -> None:
-    checker.equal("x+1", "1+x")
-    start = time.perf_counter()
+    checker.cpu_seconds = 1.0
     assert not equivalent(HANGS, "x+1")
-    assert time.perf_counter() - start < 60
+    checker.cpu_seconds = 5.0
     start = time.perf_counter()
     assert not any(equivalent(HANGS, f"x+{n}") or equivalent(f"x+{n}", HANGS) for n in range(20))
     assert time.perf_counter() - start < 0.5, "the same expression was tried again"

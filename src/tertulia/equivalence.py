@@ -131,7 +131,7 @@ def _math_verify(gold: str, answer: str) -> bool:
 class _Checker:
     """math-verify in a child process: started when first needed, replaced when it takes too long."""
 
-    cpu_seconds = 3.0  # of the child's own work, so that a busy machine makes no answer wrong
+    cpu_seconds = 5.0  # of the child's own work, so that a busy machine makes no answer wrong
     wall_seconds = 120.0  # for a child that starts, or is starved, or has no clock of its own work (Windows)
 
     def __init__(self) -> None:
