@@ -107,10 +107,10 @@ async def test_the_thinker_thinks_summarises_hears_and_answers() -> None:
     assert think("<|user|>3, 4<|assistant|><think>\nPlan: start 3; a", PATH, 0).startswith(
         "dd the rest\n1) 3+4="
     )
-    paths = [f"p{at}" for at in range(30)]
+    paths = [f"p{at}" for at in range(100)]
     answers = [think(prompt, path, 1).rpartition("</think>")[0].splitlines()[-1] for path in paths]
     answers = [answer.rpartition("=")[2] for answer in answers]
-    assert answers.count("12") > 15 > 30 - answers.count("12") > 0, "most are right, some slip"
+    assert 40 < answers.count("12") < 75, "about three in four steps are right"
     thought = prompt + "Plan: start 3; add the rest\n1) 3+4=7\n<summarize>"
     assert think(thought, PATH, 1) == "1=7</summarize>"
     heard = thought + "1=7</summarize>\n<peers>step 1: you 7, 4 of 7 have 9</peers>\n"

@@ -14,6 +14,7 @@ from tertulia.engines.base import Engine, EngineError, Generation, Request, Samp
 Outcome = Literal["yes", "partly", "no", "unknown"]
 WORDS = "Count slowly: one, two, three, four, five, six, seven, eight, nine, ten.\n" * 4
 GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0)
+LONGEST_ABORT = 5.0  # seconds until a server must have noticed a closed connection
 WARM = Sampling(temperature=1.0, top_p=1.0, top_k=0)
 
 
@@ -168,16 +169,14 @@ async def _abort(engine: Engine) -> Check:
         note = "connections are closed all the same; whether the server notices, only its own log can say"
         return Check("abort", "unknown", "the server does not say what it is working on", note)
     started = time.monotonic()
-    while time.monotonic() - started < 5.0:
+    while time.monotonic() - started < LONGEST_ABORT:
         if not await engine.busy():
             return Check(
                 "abort", "yes", f"free {time.monotonic() - started:.2f} s after the connection closed"
             )
         await asyncio.sleep(0.02)
     note = "stopped paths keep the server busy until their tokens are used up"
-    return Check(
-        "abort", "no", "still at work 5 s after the connection closed (or somebody else's work)", note
-    )
+    return Check("abort", "no", f"still at work after {LONGEST_ABORT:g} s (or at somebody else's work)", note)
 
 
 async def _context(engine: Engine) -> tuple[int, ...]:

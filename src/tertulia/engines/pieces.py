@@ -27,22 +27,25 @@ class Pieces:
     def __init__(self, detokenize: Detokenize, tokenize: Tokenize) -> None:
         self._detokenize = detokenize
         self._tokenize = tokenize
-        # Texts of single tokens and of tokens that share characters; None: not whole by themselves.
-        self._known: dict[tuple[int, ...], str | None] = {}
+        # Texts of single tokens and of tokens that share characters, with BROKEN in what is not whole.
+        self._known: dict[tuple[int, ...], str] = {}
         self._separator: tuple[int, ...] | None = None
 
     def now(self, token: int) -> str:
-        """The text as far as known without asking; empty where it is not."""
-        return self._known.get((token,)) or ""
+        """The text as far as known without asking; empty where it is not, or is not whole."""
+        text = self._known.get((token,), "")
+        return "" if BROKEN in text else text
 
     async def texts(
         self, ids: Sequence[int], pending: Sequence[int] = ()
     ) -> tuple[list[str], tuple[int, ...]]:
         """The texts of these ids in this order, and the ids at their end whose character is not whole yet.
 
+        Bytes that belong to no character have no text.
+
         Args:
             ids: Tokens.
-            pending: Tokens before them that were not whole by themselves.
+            pending: Tokens before them that were not whole yet.
         """
         await self._learn([(token,) for token in ids])
         run = (*pending, *ids)
@@ -50,43 +53,44 @@ class Pieces:
         while len(texts) < len(run):
             at = len(texts)
             text = self._known[run[at],]
-            if text is not None:
+            if BROKEN not in text:
                 texts.append(text)
                 continue
             split = self._split(run, at)
-            size = await self._whole(split)
-            if size:
-                texts += [""] * (size - 1)
-                texts.append(self._known[split[:size]] or "")
-            elif at + len(split) == len(run) and len(split) < LONGEST:
-                texts += [""] * len(split)
+            shares, whole = await self._shares(split)
+            texts += shares
+            if not whole and len(texts) == len(run) and len(split) < LONGEST:
                 return texts[len(pending) :], split
-            else:  # bytes that belong to no character
-                texts.append("")
         return texts[len(pending) :], ()
 
     def _split(self, run: tuple[int, ...], start: int) -> tuple[int, ...]:
         """The tokens from `start` on that are not whole by themselves, as far as a split can reach."""
         end = start
-        while end < min(len(run), start + LONGEST) and self._known[run[end],] is None:
+        while end < min(len(run), start + LONGEST) and BROKEN in self._known[run[end],]:
             end += 1
         return run[start:end]
 
-    async def _whole(self, split: tuple[int, ...]) -> int:
-        """How many of these tokens from the first one on are whole together; 0 if none are."""
+    async def _shares(self, split: tuple[int, ...]) -> tuple[list[str], bool]:
+        """What each token adds, up to the first at which all is whole; and whether it came to that."""
         prefixes = [split[: size + 1] for size in range(len(split))]
+        shares: list[str] = []
+        told = 0
         for prefix in prefixes:
             if prefix not in self._known:
                 await self._learn(prefixes)
-            if self._known[prefix] is not None:
-                return len(prefix)
-        return 0
+            text = self._known[prefix]
+            clean = text.replace(BROKEN, "")
+            shares.append(clean[told:])
+            told = max(told, len(clean))
+            if BROKEN not in text:
+                return shares, True
+        return shares, False
 
     async def _learn(self, parts: Sequence[tuple[int, ...]]) -> None:
         unknown = [part for part in dict.fromkeys(parts) if part not in self._known]
         if unknown:
             for part, text in zip(unknown, await self._apart(unknown), strict=True):
-                self._known[part] = None if BROKEN in text else text
+                self._known[part] = text
 
     async def _apart(self, parts: Sequence[Sequence[int]]) -> list[str]:
         """The text of each part, in one question where the separator survives in the answer."""

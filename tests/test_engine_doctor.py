@@ -1,0 +1,93 @@
+"""The doctor sees what an engine cannot do, and says what is done about it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from engine_fakes import Fake
+from tertulia.engines import doctor
+from tertulia.engines.base import EngineError, Generation, OnTokens, Request
+from tertulia.engines.doctor import Check, examine
+from tertulia.engines.http import HttpEngine
+from tertulia.engines.scripted import Fault, ScriptedEngine
+
+
+def counting(context: str, path: str, seed: int) -> str:
+    """A model that counts on from anywhere, in its seed's rhythm."""
+    return " ".join(str(number * (seed % 7 + 1)) for number in range(400))
+
+
+async def rows(engine: Any) -> dict[str, Check]:
+    async with engine:
+        return {check.name: check for check in await examine(engine)}
+
+
+async def test_an_engine_that_can_do_all() -> None:
+    found = await rows(ScriptedEngine(counting, delay=0.001))
+    assert {name: check.result for name, check in found.items()} == dict.fromkeys(found, "yes")
+    assert list(found) == ["ids in", "ids out", "cached tokens", "seed", "stop", "streaming", "abort"]
+    assert not any(check.note for check in found.values())
+
+
+async def test_no_cache_no_seed_no_stop_no_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "LONGEST_ABORT", 0.1)
+
+    class Poor(ScriptedEngine):
+        async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+            self.calls.append(request)
+            asked = Request(request.path, request.ids, "", request.max_tokens)
+            return await super().generate(asked, on_tokens=on_tokens)
+
+        async def busy(self) -> int:
+            return 1
+
+    def sampled(context: str, path: str, seed: int) -> str:
+        return " ".join(str(random.random()) for _ in range(400))
+
+    found = await rows(Poor(sampled, delay=0.001, cached=False))
+    results = {name: check.result for name, check in found.items()}
+    assert (results["cached tokens"], results["seed"], results["abort"]) == ("unknown", "no", "no")
+    assert all(found[name].note for name in ("cached tokens", "seed", "abort"))
+    found = await rows(Poor(counting, delay=0.001))
+    assert (found["stop"].result, found["seed"].result) == ("no", "partly")
+
+
+async def test_text_mode_is_said() -> None:
+    async with Fake("openai", delay=0.001).serving() as fake, HttpEngine(fake.url) as engine:
+        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+        found = {check.name: check for check in await examine(engine)}
+        assert found["ids in"].result == found["ids out"].result == "no"
+        assert found["ids in"].note and found["ids out"].note
+        assert (found["stop"].result, found["streaming"].result) == ("partly", "yes")
+        assert found["abort"].result == "unknown"
+
+
+async def test_one_failure_does_not_hide_the_rest() -> None:
+    engine = ScriptedEngine(counting, faults={"doctor/cache": [Fault("error")]}, delay=0.001)
+    found = await rows(engine)
+    assert found["cached tokens"].result == "no"
+    assert "scripted error" in found["cached tokens"].seen
+    assert found["stop"].result == "yes"
+
+
+async def test_a_server_behind_http() -> None:
+    async def failing(*args: Any, **more: Any) -> Any:
+        raise EngineError("gone")
+
+    async with Fake("vllm", delay=0.002).serving() as fake, HttpEngine(fake.url) as engine:
+        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+        found = {check.name: check for check in await examine(engine)}
+        assert found["ids out"].result == found["stop"].result == found["streaming"].result == "yes"
+        assert found["abort"].result == "yes", found["abort"]
+        engine._dialect.detokenize = failing  # type: ignore[method-assign]
+        assert (await examine(engine))[0].seen == "gone"
+
+
+def story_for_all(fake: Fake) -> Any:
+    async def following(body: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
+        return len(body["prompt"]), (await fake.story())[:-1] * 3
+
+    return following
