@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from io import StringIO
 from typing import Any
 
@@ -114,24 +115,27 @@ async def test_it_draws_at_most_eight_times_a_second_and_only_what_changed(
         return ""
 
     monkeypatch.setattr(live, "picture", counted)
-    async with LiveView(_console()) as view:
-        view.observe(_start(1, 9))
-        for _ in range(500):
-            view.observe(Event("tokens", 0, {"count": 1}))
-            await asyncio.sleep(0.001)
-        busy = drawn
-        await asyncio.sleep(2.5 * live.REFRESH)
-        idle = drawn - busy
-    assert 1 <= busy <= 0.8 * 8 + 1
+    view = LiveView(_console())
+    begin = time.perf_counter()
+    view.observe(_start(1, 9))
+    for _ in range(500):
+        view.observe(Event("tokens", 0, {"count": 1}))
+        await asyncio.sleep(0.001)
+    busy, seconds = drawn, time.perf_counter() - begin
+    await asyncio.sleep(2.5 * live.REFRESH)
+    idle = drawn - busy
+    view.close()
+    assert 1 <= busy <= seconds * 8 + 1
     assert idle <= 1
     assert live.REFRESH >= 1 / 8
 
 
 async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None:
     console = _console()
-    async with LiveView(console) as view:
-        view.observe(_start(1, 9, question="How [many]?"))
-        view.observe(Event("answer", 0, {"answer": "42"}))
+    view = LiveView(console)
+    view.observe(_start(1, 9, question="How [many]?"))
+    view.observe(Event("answer", 0, {"answer": "42"}))
+    view.close()
     out = console.file.getvalue()  # type: ignore[attr-defined]
     assert "How [many]?" in out
     assert "42" in out

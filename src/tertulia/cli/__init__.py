@@ -24,21 +24,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 no path came to an answer, 2 something the user did, 130 Ctrl-C.
         What a user did is told in one line on standard error, never as a traceback.
     """
-    from tertulia.cli import app
-    from tertulia.cli.interrupt import Interrupted
+    from tertulia.cli.interrupt import ends_at_once
 
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    with ends_at_once():
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    from tertulia.cli import app
+
     try:
-        return app.run(given)
+        return app.run(arguments)
     except app.UsageError as error:
         return _fail(f"{error.format_message().rstrip('.')}; see {app.help_command(error)}")
     except TertuliaError as error:
         return _fail(str(error))
-    except Interrupted as interrupted:
-        interrupted.tell()
-        return interrupted.exit_code
-    except (KeyboardInterrupt, app.Abort):
-        return 130
     except BrokenPipeError:
         # Whoever read our output has left. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,6 @@ from tertulia.cli import doctor, solve
 # Typer ships its own copy of click or uses the installed one, depending on its version; the class of
 # usage errors is reached through the one that it exports in either case.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
-Abort = typer.Abort
 
 EPILOG = (
     "Every option may also be given as an environment variable: TERTULIA_ and its name in capitals, such as "

@@ -7,9 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tertulia.cli.scene import one_line, without_tags
+from tertulia.cli.view import View
 
 if TYPE_CHECKING:
-    from tertulia.api import Event
+    from tertulia.events import Event
+
+
+class LineView(View):
+    """Prints a line for each thing that happens."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+
+    def observe(self, event: Event) -> None:
+        """Prints what there is to say about an event."""
+        for line in self._lines.of(event):
+            print(line, flush=True)
 
 
 class Lines:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,19 +13,21 @@ from rich.text import Text
 
 from tertulia.cli.lines import Lines
 from tertulia.cli.scene import Row, Scene
+from tertulia.cli.view import View
 
 if TYPE_CHECKING:
-    from tertulia.api import Event
+    from tertulia.events import Event
 
 REFRESH = 1 / 4  # seconds between two drawings: the engine needs the core more than the screen does
 BAR = 12  # columns
+STARTING = "starting the engine ..."
 FRAME_LINES = 4  # lines of the view that are no path: head, title, blank, rest
 
 STYLES = {"finished": "green", "failed": "red", "stopped": "yellow", "meeting": "cyan", "last call": "cyan"}
 
 
-class LiveView:
-    """Shows a `Scene` until it is left; an async context manager and an observer of events.
+class LiveView(View):
+    """Shows a `Scene` on the terminal from the run's first event on.
 
     Drawing happens in the event loop at most every `REFRESH` seconds, and only when something changed.
     """
@@ -38,6 +39,9 @@ class LiveView:
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._changed = False
         self._task: asyncio.Task[None] | None = None
+        self._starting = True
+        # Loading a model can take long. The cursor stays visible meanwhile: nothing could bring it back.
+        self._console.print(STARTING, style="dim", end="\r")
 
     def observe(self, event: Event) -> None:
         """Takes in one event; meetings stay on the screen above the table."""
@@ -45,29 +49,26 @@ class LiveView:
         self._changed = True
         lines = self._lines.of(event)
         if event.kind == "start":
+            self._wipe()
             self._say(str(event.data["question"]).strip(), "bold")
             self._say(lines[-1], "dim")
+            self._live.start()
+            self._task = asyncio.get_running_loop().create_task(self._draw_often())
         elif event.kind == "meeting":
             for line in lines:
                 self._say(line, "cyan")
 
-    async def __aenter__(self) -> Self:
-        self._live.start()
-        self._task = asyncio.create_task(self._draw_often())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        self.close()
-
     def close(self) -> None:
-        """Draws a last time and gives the terminal back; may be called twice."""
+        """Draws a last time and gives the terminal back."""
+        self._wipe()
         if self._live.is_started:
             self._draw()
             self._live.stop()
+
+    def _wipe(self) -> None:
+        if self._starting:
+            self._starting = False
+            self._console.print(" " * len(STARTING), end="\r")
 
     def _say(self, text: str, style: str) -> None:
         self._console.print(Text(text, style=style))

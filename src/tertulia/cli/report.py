@@ -36,6 +36,8 @@ def right_line(result: Mapping[str, Any], answer: object | None = None) -> str |
     """
     if result["correct"] is None:
         return None
+    if result["verdict"] is None:
+        return None if answer is None else f"The answer is {answer}."
     if result["correct"]:
         return "The verdict is right."
     return "The verdict is wrong." if answer is None else f"The verdict is wrong: the answer is {answer}."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tertulia.api import Event
+    from tertulia.events import Event
 
 LAST_STEPS = 3  # step results that a claim shows
 

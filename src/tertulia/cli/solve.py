@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.interrupt import run
+from tertulia.cli.interrupt import say_when_stopped
+from tertulia.cli.view import View
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
@@ -71,14 +72,18 @@ def solve(
     given = {name: value for name, value in context.params.items() if value is not None}
     json_, quiet = given.pop("json_"), given.pop("quiet")
     call = _call(given)
-    message = _how_to_go_on(journal, context.obj)
     resumed = journal is not None and journal.exists()
-    if json_ or quiet:
-        result = run(_solve(call, lambda event: None), message=message)
-    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        result = _watch(call, message)
-    else:
-        result = run(_solve(call, _printer()), message=message)
+    view = _view(silent=json_ or quiet)
+
+    def observe(event: Event) -> None:
+        if event.kind == "start":
+            say_when_stopped(_how_to_go_on(journal, context.obj), view.close)
+        view.observe(event)
+
+    try:
+        result = _solve(call, observe)
+    finally:
+        view.close()
     _report(result, call, json_=json_, quiet=quiet, resumed=resumed)
     if result.answer is None:
         raise typer.Exit(NO_VERDICT)
@@ -116,36 +121,25 @@ def _places(text: str) -> tuple[int, ...]:
         ) from None
 
 
-async def _solve(call: dict[str, Any], observer: Callable[[Event], None]) -> Result:
+def _solve(call: dict[str, Any], observe: Callable[[Event], None]) -> Result:
+    import asyncio  # takes a quarter of the time that `--help` may take
+
     from tertulia.api import solve_async
 
-    return await solve_async(**call, observer=observer)
+    return asyncio.run(solve_async(**call, observer=observe))
 
 
-def _watch(call: dict[str, Any], message: str) -> Result:
-    """Solves with the live view on the terminal."""
-    from tertulia.cli.live import LiveView
+def _view(*, silent: bool) -> View:
+    """How a run is shown: on a terminal live, else in plain lines, or not at all."""
+    if silent:
+        return View()
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from tertulia.cli.live import LiveView
 
-    view = LiveView()
+        return LiveView()
+    from tertulia.cli.lines import LineView
 
-    async def watched() -> Result:
-        async with view:
-            return await _solve(call, view.observe)
-
-    return run(watched(), message=message, clean_up=view.close)
-
-
-def _printer() -> Callable[[Event], None]:
-    """An observer that prints plain lines as things happen."""
-    from tertulia.cli.lines import Lines
-
-    lines = Lines()
-
-    def tell(event: Event) -> None:
-        for line in lines.of(event):
-            print(line, flush=True)
-
-    return tell
+    return LineView()
 
 
 def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool, resumed: bool) -> None:
