@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tertulia.cli.scene import one_line, without_tags
+from tertulia.cli.scene import one_line, shortened, without_tags
 from tertulia.cli.view import View
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Lines:
         match event.kind:
             case "start":
                 self._board = data["settings"]["mode"] == "board"
-                return [f"question: {one_line(str(data['question']))}", self.set_out(data)]
+                return [f"question: {shortened(one_line(data['question']))}", self.set_out(data)]
             case "meeting":
                 told = self.meeting(data["index"], data["heard"])
                 return [told] if told else []

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tertulia.cli.lines import Lines
-from tertulia.cli.scene import Row, Scene
+from tertulia.cli.scene import Row, Scene, shortened
 from tertulia.cli.view import View
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class LiveView(View):
         lines = self._lines.of(event)
         if event.kind == "start":
             self._wipe()
-            self._say(str(event.data["question"]).strip(), "bold")
+            self._say(shortened(event.data["question"].strip()), "bold")
             self._say(lines[-1], "dim")
             self._live.start()
             self._task = asyncio.get_running_loop().create_task(self._draw_often())

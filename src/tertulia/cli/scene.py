@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tertulia.events import Event
 
+LONGEST_QUESTION = 1000  # characters
 LAST_STEPS = 3  # step results that a claim shows
 
 
@@ -108,6 +109,11 @@ def claim(summary: Mapping[str, Any]) -> str:
 def one_line(text: str) -> str:
     """The text with every run of blanks and line ends as one blank."""
     return " ".join(text.split())
+
+
+def shortened(question: str) -> str:
+    """A question as a view shows it: one that fills screens is cut."""
+    return question if len(question) <= LONGEST_QUESTION else f"{question[:LONGEST_QUESTION]} …"
 
 
 def without_tags(text: str) -> str:
