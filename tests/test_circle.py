@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
 
-from circles import PEBBLE, Told, tell
+from circles import AT_CLAIMS, PEBBLE, Told, tell
 from tertulia.engines.model_dialect import ModelDialect
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
@@ -209,10 +211,10 @@ async def test_stopping_saves_what_the_rest_would_have_needed() -> None:
 
 
 async def test_doubt_asks_some_that_agree_to_recheck_what_they_wrote_last() -> None:
-    told = await tell(seed=1, doubt=1.0, last_call=0, paths=3)
+    told = await tell(seed=1, every=40, doubt=1.0, last_call=0, paths=3)
     heard = [text for path in range(3) for text in spans(told, path, "heard")]
     assert heard and all("check step" in text or "have" in text for text in heard)
-    told = await tell(seed=1, doubt=0.0, last_call=0, paths=3)
+    told = await tell(seed=1, every=40, doubt=0.0, last_call=0, paths=3)
     assert not any("check step" in text for path in range(3) for text in spans(told, path, "heard"))
 
 
@@ -220,7 +222,7 @@ async def test_doubt_asks_some_that_agree_to_recheck_what_they_wrote_last() -> N
     ("placebo", "only"), [("echo", "no difference"), ("recheck", "check step"), ("false", "step")]
 )
 async def test_placebos_tell_nothing_about_peers(placebo: str, only: str) -> None:
-    told = await tell(placebo=placebo, false_rate=1.0, paths=4, last_call=0)
+    told = await tell(every=40, placebo=placebo, false_rate=1.0, paths=4, last_call=0)
     heard = [text for path in range(4) for text in spans(told, path, "heard")]
     assert heard and all(only in text for text in heard)
     assert all(not peers for meeting in told.outcome.meetings for peers in meeting.heard)
@@ -302,3 +304,21 @@ async def test_moa_gives_the_proposals_to_one_path_and_counts_every_token() -> N
 async def test_moa_is_refused_where_the_model_cannot_aggregate() -> None:
     with pytest.raises(TertuliaError, match="the method moa needs a model that follows instructions"):
         await tell(method="moa", profile=PEBBLE)
+
+
+async def test_a_path_that_meets_at_claims_goes_on_to_the_end_of_a_line_with_a_result_and_nothing_is_cut() -> None:
+    told = await tell(profile=AT_CLAIMS, every=7, last_call=0, paths=3)
+    met = 0
+    for path in told.outcome.paths:
+        assert path.tokens.discarded == 0
+        for before, span in pairwise(path.spans):
+            if span.kind == "cue" and span.text.startswith("<summarize>"):
+                met += 1
+                assert re.search(r"(?m)^\d+\) .*=\d+\n\Z", before.text), before.text
+    assert met >= 6
+
+
+async def test_a_listed_place_is_met_at_the_next_line_with_a_result() -> None:
+    told = await tell(profile=AT_CLAIMS, every=0, meet_at=(3,), last_call=0, paths=2)
+    assert [path.meetings for path in told.outcome.paths] == [1, 1]
+    assert all(path.spans[1].text.endswith("\n") for path in told.outcome.paths)

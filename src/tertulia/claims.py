@@ -124,6 +124,18 @@ def read_claims(path: Path, patterns: ClaimPatterns, think_close: str | None = N
     return Claims(ordered, short(answer) if answer else None, tuple(sorted(fresh & set(steps))))
 
 
+def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
+    """Whether the path, with what just came, ends a line and has stated a step since it last met.
+
+    Args:
+        path: The path before what came joined it.
+        came: New text of its thought.
+        thought_step: How a step is read in a thought.
+    """
+    thought = (path.spans[-1].text if path.spans[-1].kind == "thought" else "") + came
+    return thought.endswith("\n") and bool(_steps(thought_step, thought))
+
+
 def first_difference(mine: Claims, peers: Sequence[Claims]) -> Marker | None:
     """The first step of mine at which another value has strictly more holders than mine, myself counted.
 

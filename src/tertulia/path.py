@@ -232,6 +232,11 @@ class Path:
         """Tokens in the spans of these kinds."""
         return sum(span.count for span in self.spans if span.kind in kinds)
 
+    @property
+    def met_at(self) -> int:
+        """Thought tokens generated when the path last met; 0 where it has not."""
+        return self.thought_tokens - self.since_meeting
+
     def apply(self, step: Step) -> None:
         """Takes one step into the path: spans, counts, place. A step read from a journal does the same."""
         self.steps += 1

@@ -65,6 +65,8 @@ class Profile(BaseModel):
         wording: Wording set.
         summary_tokens: Longest summary, in tokens.
         answer_tokens: Longest answer after the budget has closed the thought, in tokens.
+        meets_at_claims: Whether a meeting waits for the end of a line, and for a step stated since the last one.
+            The path then goes on to the line's end, at most `tail_tokens` at a time, and nothing is cut off.
         tail_tokens: Longest tail that a meeting may cut off a segment, in tokens; at most 64.
         prompt: Prompt with `{question}`, in place of the model's chat template; None to use the template.
         think_open: What opens a thought; None to take it from the chat template.
@@ -81,6 +83,7 @@ class Profile(BaseModel):
     wording: str = "full"
     summary_tokens: Length = 256
     answer_tokens: Length = 256
+    meets_at_claims: bool = False
     tail_tokens: Annotated[int, Field(ge=0, le=64)] = 64
     prompt: str | None = None
     think_open: str | None = None

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from tertulia.claims import read_claims
+from tertulia.claims import read_claims, states_claim
 from tertulia.engines.base import EngineError, Generation, Request, Token
 from tertulia.errors import TertuliaError
 from tertulia.frames import Heard, neutral
@@ -142,6 +142,8 @@ class Thinker:
         settings = self.run.settings
         limit, meeting = self._limit(path)
         stop = (OPEN,) if self.meets and settings.self_opened else ()
+        if meeting == "due":
+            stop = (*stop, "\n")
         calls = self.meets and settings.last_call > 0
         came = await self._generate(path, (), limit, "thought", stop=stop, stop_at_close=calls)
         room = self.room(path) - came.count
@@ -156,24 +158,30 @@ class Thinker:
             return self._closed(came, *close, call=call and close[1] == len(came.tokens))
         if came.finish == "end":
             return self._ended(came, call=call and not self.run.dialect.think_close)
-        if came.finish == "stop" and room > self.run.profile.summary_tokens:
+        if came.stop == OPEN and room > self.run.profile.summary_tokens:
             return _thought(came, len(came.tokens), "meeting", opened=True)
+        if meeting and self.run.profile.meets_at_claims:
+            states = states_claim(path, came.text, self.run.profile.claims.thought_step)
+            return _thought(came, len(came.tokens), "meeting" if states else "thinking")
         if came.finish == "length" and meeting and came.count >= limit:
             return _thought(came, keep_to_boundary(came.tokens, self.run.profile.tail_tokens), "meeting")
         return _thought(came, len(came.tokens), "thinking")
 
-    def _limit(self, path: Path) -> tuple[int, bool]:
-        """How many tokens of thought come next, and whether a meeting is held after them."""
-        settings, room = self.run.settings, self.room(path)
+    def _limit(self, path: Path) -> tuple[int, Literal["", "ahead", "due"]]:
+        """How many tokens of thought come next, and whether a meeting lies after them, or only a line end away."""
+        settings, room, profile = self.run.settings, self.room(path), self.run.profile
         if not self.meets:
-            return room, False
-        places = [place - path.thought_tokens for place in settings.meet_at if place > path.thought_tokens]
+            return room, ""
+        passed = path.met_at if profile.meets_at_claims else path.thought_tokens
+        places = [place - path.thought_tokens for place in settings.meet_at if place > passed]
         if settings.every:
-            places.append(max(1, settings.every - path.since_meeting))
+            places.append(settings.every - path.since_meeting)
         # A meeting that leaves nothing to think with afterwards is none.
-        if not places or min(places) + self.run.profile.summary_tokens >= room:
-            return room, False
-        return min(places), True
+        if not places or max(1, min(places)) + profile.summary_tokens >= room:
+            return room, ""
+        if min(places) < 1 and profile.meets_at_claims:
+            return min(profile.tail_tokens, room), "due"
+        return max(1, min(places)), "ahead"
 
     def _closed(self, came: Generation, start: int, end: int, *, call: bool) -> Step:
         if call:
