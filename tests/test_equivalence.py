@@ -119,6 +119,11 @@ def test_no_text_is_too_strange_to_be_a_number_or_not(text: str) -> None:
     assert value is None or isinstance(value, Fraction)
 
 
+def test_numbers_too_long_for_python_to_read_are_texts() -> None:
+    long = "9" * 5000
+    assert group_answers([long, rf"\frac{{{long}}}{{2}}", f"{long}/2", long]) == [0, 1, 2, 0]
+
+
 # --- with math-verify -----------------------------------------------------------------------------
 
 
@@ -179,7 +184,7 @@ def test_a_dead_checker_is_replaced(checker: equivalence._Checker) -> None:
 def test_a_forked_process_starts_a_checker_of_its_own(checker: equivalence._Checker) -> None:
     assert checker.equal("x+1", "1+x")
     mine = checker._child
-    child = os.fork()
+    child = os.fork()  # it must neither talk to the parent's checker, nor end it or wait for it
     if child == 0:
         other = checker.equal("x+2", "2+x") and checker._child is not mine
         checker.close()

@@ -137,7 +137,6 @@ class _Checker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
-        self._owner = 0
         self._hostile: set[str] = set()
 
     def equal(self, gold: str, answer: str) -> bool:
@@ -157,13 +156,14 @@ class _Checker:
     def close(self) -> None:
         """Ends the child; the next comparison starts another."""
         child, self._child = self._child, None
-        if child is not None and self._owner == os.getpid():
+        if child is not None and child.poll() is None:
             child.kill()
             child.communicate()
 
     def _compare(self, gold: str, answer: str) -> bool | None:
-        if self._child is None or self._owner != os.getpid() or self._child.poll() is not None:
-            self._child, self._owner = self._start(), os.getpid()
+        # To a forked process its parent's child is no child of its own, and poll calls it ended.
+        if self._child is None or self._child.poll() is not None:
+            self._child = self._start()
         reply = self._ask(self._child, {"gold": gold, "answer": answer, "seconds": self.cpu_seconds})
         return None if reply is None else bool(reply["equal"])
 
