@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import resource
 import subprocess
@@ -16,6 +17,8 @@ from tertulia import api, settings
 from tertulia.api import Event
 from tertulia.cli import app, main
 from tertulia.errors import TertuliaError
+
+PARAMETERS = inspect.signature(api.solve_async).parameters
 
 START: dict[str, Any] = {
     "question": "What is\n2 + 3?",
@@ -121,15 +124,16 @@ def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_vari
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verb = app.command().commands["solve"]
-    known = {*settings.Settings.model_fields, "world_seed", "difficulty", "engine", "model", "journal"}
+    known = {*settings.Settings.model_fields, *PARAMETERS} - {"question", "observer", "settings"}
     options = [
         p for p in verb.params if p.param_type_name == "option" and p.name not in ("help", "json_", "quiet")
     ]
     assert {option.name for option in options} == {*known, "last_calls"}
-    for name in known - {"world_seed", "difficulty"}:
+    elsewhere = {"world_seed", "difficulty", "threads"}  # for no question, or for no server
+    for name in known - elsewhere:
         monkeypatch.setenv(f"TERTULIA_{name.upper()}", "1")
     assert main(["solve", "q"]) == 0
-    assert set(run.calls[0]) == known - {"world_seed", "difficulty"} | {"question"}
+    assert set(run.calls[0]) == known - elsewhere | {"question"}
 
 
 def test_the_flags_for_output_are_environment_variables_too(
@@ -268,6 +272,9 @@ def test_no_verdict_is_exit_code_1(run: FakeRun, capsys: pytest.CaptureFixture[s
         (["solve", "q", "--meet-at", "10,x"], "'10,x'"),
         (["solve", "q", "--no-last-call", "--last-calls", "2"], "exclude each other"),
         (["solve", "q", "--difficulty", "long"], "leave one out"),
+        (["solve", "q", "--threads", "2", "--engine", "http://host:1"], "leave one out"),
+        (["doctor", "--engine", "scripted", "extra"], "unexpected extra argument"),
+        (["doctor", "--model", "nothing.gguf"], "cannot read the model nothing.gguf"),
     ],
 )
 def test_what_a_user_did_wrong_is_one_line_and_exit_code_2(
@@ -289,6 +296,15 @@ def test_an_error_of_the_run_is_one_line_even_if_its_message_has_several(
     captured = capsys.readouterr()
     assert captured.err == "tertulia: no server at http://host:1: connection refused; start one\n"
     assert captured.out == ""
+
+
+def test_doctor_says_what_an_engine_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--engine", "scripted"]) == 0
+    title, head, *rows = capsys.readouterr().out.splitlines()
+    assert title == "scripted on scripted: 8,192 tokens of context, works with token ids"
+    assert head.split()[:2] == ["ability", "seen"]
+    names = [row[:15].strip() for row in rows if not row.startswith(" ")]
+    assert names == ["ids in", "ids out", "cached tokens", "seed", "stop", "streaming", "abort"]
 
 
 def test_a_bug_keeps_its_traceback(run: FakeRun) -> None:

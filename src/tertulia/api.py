@@ -281,11 +281,14 @@ async def _entered(
     if engine is not None and not isinstance(engine, str):
         yield engine, profile_for(model or engine.info.model)
         return
-    async with _start(engine, model, threads, asked) as started:
+    async with engine_for(engine, model, threads, asked) as started:
         yield started, profile_for(model if engine is None else model or started.info.model)
 
 
-def _start(engine: str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]) -> Engine:
+def engine_for(
+    engine: str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]
+) -> Engine:
+    """The engine that `solve_async` would use, not yet entered; takes the same arguments."""
     if engine == "scripted":
         from tertulia.engines.scripted import ScriptedEngine
 
@@ -313,6 +316,6 @@ def context_for(settings: Settings, profile: Profile) -> int:
     meetings = (
         settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
     )
-    compact = settings.frame == "digest" and profile.claims.summary_step is not None
+    compact = settings.frame == "digest" and profile.stepwise
     heard = 48 if compact else 160 + settings.heard * profile.summary_tokens
     return question + settings.budget + meetings * heard

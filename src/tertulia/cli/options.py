@@ -25,6 +25,7 @@ EngineUrl = Annotated[
     str | None, _option("URL of a server, or scripted; without it llama.cpp in this process.", metavar="URL")
 ]
 Model = Annotated[str | None, _option("A GGUF file, or the server's name of a model; default: pebble.")]
+Threads = Annotated[int | None, _option("Threads of llama.cpp in this process; default 1.")]
 Method = Annotated[str | None, _option("independent, leap, leap-single or moa.")]
 Preset = Annotated[str | None, _option("Where settings not given come from: tertulia or paper.")]
 Paths = Annotated[int | None, _option("Paths in the circle.")]
