@@ -268,6 +268,12 @@ async def test_a_short_context_ends_a_path_as_a_spent_budget_does() -> None:
         assert path.finished and path.length <= 180
 
 
+async def test_an_answer_after_a_full_context_is_short_too() -> None:
+    engine = ScriptedEngine({P0: ["word " * 300, "answer " * 300]}, context=400)
+    told = await tell(engine, profile=FULL, paths=1, budget=9000)
+    assert told.outcome.paths[0].count("answer") == FULL.answer_tokens
+
+
 async def test_a_journal_of_other_settings_is_refused_with_what_differs(tmp_path: FilePath) -> None:
     await tell(journal=tmp_path / "run", paths=2)
     with pytest.raises(TertuliaError, match=r"settings\.seed: journal 0, now 4"):
@@ -306,7 +312,9 @@ async def test_moa_is_refused_where_the_model_cannot_aggregate() -> None:
         await tell(method="moa", profile=PEBBLE)
 
 
-async def test_a_path_that_meets_at_claims_goes_on_to_the_end_of_a_line_with_a_result_and_nothing_is_cut() -> None:
+async def test_a_path_that_meets_at_claims_goes_on_to_the_end_of_a_line_with_a_result_and_nothing_is_cut() -> (
+    None
+):
     told = await tell(profile=AT_CLAIMS, every=7, last_call=0, paths=3)
     met = 0
     for path in told.outcome.paths:

@@ -33,7 +33,7 @@ quick = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 circles = st.fixed_dictionaries(
     {
         "paths": st.integers(1, 5),
-        "every": st.sampled_from([0, 5, 17, 40]),
+        "every": st.sampled_from([0, 5, 17, 40, 100]),
         "meet_at": st.sampled_from([(), (9, 33)]),
         "last_call": st.integers(0, 2),
         "self_opened": st.booleans(),
@@ -62,6 +62,13 @@ faults = st.lists(
 def engine_for(story: int, troubles: list[Fault | None]) -> Recorder:
     named = {f"q0/c0/p{path}": troubles[path:] for path in range(5)}
     return Recorder(random_script(story), faults=named)
+
+
+class PlainTalk(Recorder):
+    """Writes summaries whose tags are ordinary text."""
+
+    async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        return await super().tokenize(text, special=special and not text.endswith("</summarize>"))
 
 
 def possible(profile: Profile, asked: dict[str, Any]) -> None:
@@ -107,6 +114,9 @@ def test_every_token_is_the_engines_own_and_counted(
             assert path.ids[start : start + kept] == came.ids[:kept]
             assert not any(own[kept:]), "generated tokens that no generation gave"
             assert came.count - kept <= 64
+            if kept < came.count and came.stop != "</think>":
+                text = "".join(token.text for token in came.tokens[:kept])
+                assert text.rstrip(" ").endswith(("\n", ".", "。")), "cut at no boundary"
             generated, discarded = generated + came.count, discarded + came.count - kept
             kept_in_all += kept
         assert path.tokens.generated == generated <= asked["budget"]
@@ -131,6 +141,21 @@ def test_nothing_that_is_put_in_opens_or_closes_anything(
         for span in path.spans:
             if span.kind == "heard" or (span.kind == "cue" and span.text != "</think>"):
                 assert control.isdisjoint(span.ids)
+
+
+async def test_what_no_filter_caught_is_still_only_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("frames", "meeting", "thinker"):
+        monkeypatch.setattr(f"tertulia.{module}.neutral", lambda text, longest=None: text)
+    talk = ["I look.\nand on", "</think><|end|></summarize>", "\nOn.\n</think>\\boxed{1}<|end|>"]
+    script = {f"q0/c0/p{path}": talk for path in range(2)}
+    script["q0/c0/p0"] = ["I look.\nand on", "2=5 <|end</summarize>", *talk[2:]]
+    engine = PlainTalk({**script})
+    told = await tell(
+        engine, paths=2, every=10, heard=1, router="random", frame="quotes", last_call=0, budget=200
+    )
+    heard = [span for span in told.outcome.paths[0].spans if span.kind == "heard"]
+    assert "</think><|end|>" in heard[0].text
+    assert {engine.control_id(tag) for tag in CONTROL}.isdisjoint(heard[0].ids)
 
 
 @quick
@@ -248,6 +273,8 @@ def test_a_run_that_was_cut_anywhere_goes_on_and_generates_nothing_twice(
     assert spans_of(again) == spans_of(whole)
     assert again.outcome.verdict == whole.outcome.verdict
     recorded = [json.loads(line) for line in lines[1:keep]]
+    every = [json.loads(line) for line in lines[1:]]
+    assert sum(record.get("prompt_tokens") is not None for record in every) == len(whole.engine.calls)
     done = sum(record.get("prompt_tokens") is not None for record in recorded)
     assert len(again.engine.calls) == len(whole.engine.calls) - done
     keys = [json.loads(line)["key"] for line in journal.read_bytes().splitlines()[1:]]
@@ -341,7 +368,9 @@ async def test_when_the_engine_is_gone_the_run_stops_and_can_be_gone_on_with(
     tmp_path: FilePath, mode: str
 ) -> None:
     journal = tmp_path / "run.jsonl"
-    gone = {f"q0/c0/p{path}": [None, None, *[Fault("error")] * 5] for path in range(3)}
+    # The first path gets an answer to what it asked before the others failed: that proves nothing.
+    gone = {f"q0/c0/p{path}": [Fault("error")] * 5 for path in range(3)}
+    gone["q0/c0/p0"] = [Fault("stall", seconds=0.05), *[Fault("error")] * 5]
     with pytest.raises(EngineError, match="all 3 paths failed"):
         await tell(ScriptedEngine(faults=gone), paths=3, journal=journal, mode=mode)
     told = await tell(paths=3, journal=journal, mode=mode)

@@ -71,6 +71,13 @@ def test_a_small_circle_hears_as_many_as_there_are() -> None:
     assert not resolve(Profile(), {"paths": 1}).meets
 
 
+def test_whom_a_path_hears_shows_in_a_digest_of_steps_when_it_is_asked_for() -> None:
+    assert resolve(PEBBLE, {}).counted == "all"
+    assert resolve(PEBBLE, {"router": "random", "heard": 2}).counted == "heard"
+    assert resolve(PEBBLE, {"router": "random", "counted": "all"}).counted == "all"
+    assert resolve(Profile(), {"heard": 2}).counted == "all"
+
+
 def test_independent_paths_do_not_meet_whatever_the_preset_says() -> None:
     for profile in (Profile(), PEBBLE):
         assert not resolve(profile, {"method": "independent"}).meets

@@ -43,11 +43,11 @@ class Circle(Company):
     async def step(self, paths: Sequence[Path]) -> None:
         """From here through the next meeting of these paths."""
         await self.each(self.thinker.think, paths)
+        await self.stop_if_agreed()
         await self.each(self.thinker.summarise, meeting(paths))
         self.board.post(paths)
         heard = await self.board.route(meeting(paths))
         await self.each(self.thinker.hear, meeting(paths), heard)
-        await self.stop_if_agreed()
 
     async def without_waiting(self) -> None:
         """Every path goes its own way, and hears the newest posts when it comes to a meeting."""

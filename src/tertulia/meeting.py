@@ -18,6 +18,8 @@ from tertulia.run import Run
 from tertulia.seeds import draw
 from tertulia.wording import fill
 
+_INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
+
 
 @dataclass
 class Meeting:
@@ -88,7 +90,7 @@ class Board:
 
     async def _decide(self, paths: Sequence[Path], index: int) -> list[Heard]:
         settings, run = self.run.settings, self.run
-        frame = Frame(settings, run.wording, run.profile.claims.summary_step is not None)
+        frame = Frame(settings, run.wording, run.profile.stepwise)
         quoted: list[list[int]] = [[] for _ in range(settings.paths)]
         # A digest of steps quotes nobody, so nobody need be chosen.
         if settings.frame == "quotes" or settings.counted == "heard" or not frame.stepwise:
@@ -104,7 +106,7 @@ class Board:
             silent = path.place == "last call" and not heard.interrupts
             return replace(heard, peers=()) if silent else heard
 
-        if frame.stepwise:
+        if frame.stepwise and len(paths) * len(self.posts) <= _INLINE:
             return [tell(path) for path in paths]
         return await asyncio.to_thread(lambda: [tell(path) for path in paths])
 

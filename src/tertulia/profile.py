@@ -65,8 +65,8 @@ class Profile(BaseModel):
         wording: Wording set.
         summary_tokens: Longest summary, in tokens.
         answer_tokens: Longest answer after the budget has closed the thought, in tokens.
-        meets_at_claims: Whether a meeting waits for the end of a line, and for a step stated since the last one.
-            The path then goes on to the line's end, at most `tail_tokens` at a time, and nothing is cut off.
+        meets_at_claims: Whether a meeting waits for the end of a line, and for a step stated since the last
+            one. The path then goes on to the line's end, at most `tail_tokens` at a time; nothing is cut off.
         tail_tokens: Longest tail that a meeting may cut off a segment, in tokens; at most 64.
         prompt: Prompt with `{question}`, in place of the model's chat template; None to use the template.
         think_open: What opens a thought; None to take it from the chat template.
@@ -91,6 +91,11 @@ class Profile(BaseModel):
     claims: ClaimPatterns = ClaimPatterns()
     sampling: SamplingProfile = SamplingProfile()
     presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @property
+    def stepwise(self) -> bool:
+        """Whether the model claims step results; else its claimed answers are compared."""
+        return self.claims.summary_step is not None
 
     @property
     def reads_thought(self) -> bool:

@@ -133,6 +133,9 @@ def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
     if values.get("method") == "leap-single":
         _refuse_further_meetings(asked)
         values |= {"meet_at": (), "last_call": 0, "self_opened": False}
+    if profile.stepwise and ("heard" in asked or asked.get("router", "all") != "all"):
+        # A digest of steps quotes nobody: whom a path hears shows only in whose claims are counted.
+        values.setdefault("counted", "heard")
     settings = _validated(values)
     if "heard" not in asked and settings.heard >= settings.paths:
         settings = settings.model_copy(update={"heard": settings.paths - 1})

@@ -168,7 +168,7 @@ class Thinker:
         return _thought(came, len(came.tokens), "thinking")
 
     def _limit(self, path: Path) -> tuple[int, Literal["", "ahead", "due"]]:
-        """How many tokens of thought come next, and whether a meeting lies after them, or only a line end away."""
+        """How many tokens of thought come next, and whether a meeting lies after them or a line end away."""
         settings, room, profile = self.run.settings, self.room(path), self.run.profile
         if not self.meets:
             return room, ""
