@@ -55,6 +55,18 @@ def test_the_first_command_of_the_readme_installs_without_extras_and_solves() ->
     assert first == "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/tertulia solve"
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+def test_the_python_in_the_documents_runs(document: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for block in blocks:
+        elsewhere = re.compile(r'(?:model="model.gguf"|engine="http://host:8000")')
+        code = elsewhere.sub('engine="scripted"', block).replace("observer=", 'engine="scripted", observer=')
+        exec(compile(code, document, "exec"), {})
+        assert capsys.readouterr().out.strip(), f"this says nothing:\n{block}"
+    assert len(blocks) == {"README.md": 1, "docs/python.md": 3}[document]
+
+
 def test_no_tracked_file_knows_the_machine_it_was_written_on() -> None:
     found = {}
     for file in _tracked():
