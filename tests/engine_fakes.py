@@ -1,4 +1,4 @@
-"""Small servers that speak like vLLM, SGLang and plain OpenAI, and can be made to fail.
+"""Small servers that speak like vLLM, SGLang, llama.cpp and plain OpenAI, and can be made to fail.
 
 Their model tells STORY: what follows `<think>` in the context is how far it has come. So a test sees at once
 whether a token was lost or told twice.
@@ -55,6 +55,7 @@ class Fake:
     url: str = ""
     close_after_answer: bool = False
     fragments: bool = False
+    spaces: bool = False  # blanks in the JSON
 
     def __post_init__(self) -> None:
         self.words = ScriptedEngine()
@@ -105,7 +106,7 @@ class Fake:
     ) -> None:
         if self.key and headers.get("authorization") != f"Bearer {self.key}":
             return _send(writer, 401, {"error": {"message": "Incorrect API key"}})
-        if path in ("/v1/completions", "/generate"):
+        if path in ("/v1/completions", "/generate", "/completion"):
             self.bodies.append(body)
             self.headers.append(headers)
             return await self._generate(path, body, reader, writer)
@@ -113,11 +114,13 @@ class Fake:
         return _send(writer, 404 if answer is None else 200, answer or {"detail": "Not Found"})
 
     async def _about(self, path: str, body: Json) -> Any:
-        owner = {"vllm": "vllm", "sglang": "sglang", "openai": "somebody"}[self.kind]
+        owner = {"llama.cpp": "llamacpp", "openai": "somebody"}.get(self.kind, self.kind)
         if path == "/v1/models":
             return {"data": [{"id": "story", "owned_by": owner, "max_model_len": self.context}]}
         if self.kind == "openai":
             return None
+        if self.kind == "llama.cpp":
+            return await self._about_llama(path, body)
         if path == "/metrics":
             return f'# HELP\nvllm:num_requests_running{{model_name="story"}} {float(self.running)}\n'
         if path == "/tokenize" and "messages" in body:
@@ -129,6 +132,17 @@ class Fake:
             return {"prompt" if self.kind == "vllm" else "text": await self.words.detokenize(body["tokens"])}
         return None
 
+    async def _about_llama(self, path: str, body: Json) -> Any:
+        if path == "/props":
+            settings = {"n_ctx": self.context}
+            return {"default_generation_settings": settings, "total_slots": 3, "eos_token": "<|end|>"}
+        if path == "/tokenize":
+            special = bool(body.get("parse_special"))
+            return {"tokens": await self.words.tokenize(body["content"], special=special)}
+        if path == "/detokenize":
+            return {"content": await self.words.detokenize(body["tokens"])}
+        return None
+
     # The model.
 
     async def _generate(self, path: str, body: Json, reader: Any, writer: Any) -> None:
@@ -136,6 +150,8 @@ class Fake:
         if trouble.status:
             extra = f"Retry-After: {trouble.retry_after}\r\n" if trouble.retry_after else ""
             return _send(writer, trouble.status, {"error": {"message": "too much\nto do"}}, extra)
+        if path == "/completion":
+            return _send(writer, 200, await self._whole(body, trouble))
         self.running += 1
         self.most = max(self.most, self.running)
         gone = asyncio.create_task(reader.read(1))
@@ -143,11 +159,18 @@ class Fake:
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
             )
+            separators = None if self.spaces else (",", ":")
             async for event in self._events(path, body, trouble):
                 if gone.done():
                     raise _Cut
                 data = (
-                    b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n"
+                    b"data: "
+                    + (
+                        event
+                        if isinstance(event, bytes)
+                        else json.dumps(event, separators=separators).encode()
+                    )
+                    + b"\n\n"
                 )
                 await self._write(writer, b"%x\r\n%s\r\n" % (len(data), data))
             await self._write(writer, b"0\r\n\r\n")
@@ -158,6 +181,22 @@ class Fake:
             self.running -= 1
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
+
+    async def _whole(self, body: Json, trouble: Trouble) -> Json:
+        """llama.cpp's answer, which is silent until the end."""
+        prompt, ids = await self._next(body)
+        told, finish, matched = self._until(ids[: body["n_predict"]], body)
+        if trouble.cut_after is not None:
+            raise _Cut
+        await asyncio.sleep(60 if trouble.stall_after is not None else self.delay * len(told))
+        reason = "eos" if finish == "stop" and matched is None else {"stop": "word"}.get(finish, "limit")
+        answer = {
+            "tokens": list(told),
+            "stop_type": reason,
+            "stopping_word": matched or "",
+            "truncated": False,
+        }
+        return answer | {"tokens_evaluated": prompt, "timings/cache_n": prompt - 1}
 
     async def _write(self, writer: Any, data: bytes) -> None:
         for piece in [data[at : at + 1] for at in range(len(data))] if self.fragments else [data]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections import deque
@@ -14,10 +15,12 @@ import pytest
 
 from engine_fakes import STORY, Fake, Trouble
 from tertulia.engines.base import TEXT_ID, EngineError, Generation, Request, Token
+from tertulia.engines.dialects import Part, Vllm
 from tertulia.engines.http import HttpEngine
 
 WHOLE = STORY.removesuffix("<|end|>")
-IDS = ("vllm", "sglang")
+IDS = ("vllm", "sglang", "llama.cpp")
+STREAMS = ("vllm", "sglang", "openai")
 
 
 @asynccontextmanager
@@ -46,8 +49,9 @@ async def until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("kind", IDS)
 @pytest.mark.parametrize("chunk", [1, 3])
-async def test_every_id_comes_back_with_its_text(kind: str, chunk: int) -> None:
-    async with serving(kind, chunk=chunk) as (fake, engine):
+@pytest.mark.parametrize("spaces", [False, True])
+async def test_every_id_comes_back_with_its_text(kind: str, chunk: int, spaces: bool) -> None:
+    async with serving(kind, chunk=chunk, spaces=spaces) as (fake, engine):
         generation = await ask(fake, engine)
         assert generation.ids == await fake.story()
         assert generation.text == WHOLE
@@ -56,6 +60,18 @@ async def test_every_id_comes_back_with_its_text(kind: str, chunk: int) -> None:
         assert engine.info.end_ids == (fake.end,)
         context = fake.bodies[0].get("prompt") or fake.bodies[0]["input_ids"]
         assert (generation.prompt_tokens, generation.cached_tokens) == (len(context), len(context) - 1)
+
+
+async def test_a_text_that_looks_like_ids_is_a_text() -> None:
+    tricky = '{"token_ids":[7],"finish_reason":null}'
+    payload = {"choices": [{"text": tricky, "finish_reason": "length", "token_ids": [1, 2]}], "usage": None}
+    dialect, part = Vllm(ask=None, model=""), Part()  # type: ignore[arg-type]
+    assert not dialect.glance(part, json.dumps(payload, separators=(",", ":")).encode())
+    payload["choices"][0]["finish_reason"] = None  # type: ignore[index]
+    assert dialect.glance(part, json.dumps(payload, separators=(",", ":")).encode())
+    payload["choices"][0]["token_ids"] = []  # type: ignore[index]
+    assert dialect.glance(part, json.dumps(payload, separators=(",", ":")).encode())
+    assert part.ids == [1, 2]
 
 
 async def test_a_split_character_belongs_to_the_last_of_its_tokens() -> None:
@@ -113,7 +129,7 @@ async def test_a_stop_that_begins_in_one_stretch_and_ends_in_the_next_is_found()
             assert generation.finish == "stop"
 
 
-@pytest.mark.parametrize("kind", (*IDS, "openai"))
+@pytest.mark.parametrize("kind", STREAMS)
 async def test_a_cut_stream_goes_on_where_it_was(kind: str) -> None:
     troubles = deque([Trouble(cut_after=5), Trouble(cut_after=0), Trouble(cut_after=20)])
     async with serving(kind, troubles=troubles) as (fake, engine):
@@ -122,10 +138,56 @@ async def test_a_cut_stream_goes_on_where_it_was(kind: str) -> None:
         assert generation.text == WHOLE
         assert [token.id for token in seen] == [token.id for token in generation.tokens]
         assert len(fake.bodies) == 4
-        if kind in IDS:
+        if kind != "openai":
             assert generation.ids == await fake.story()
             key = "prompt" if kind == "vllm" else "input_ids"
             assert len(fake.bodies[1][key]) == len(fake.bodies[0][key]) + 5
+
+
+async def test_a_llama_that_is_cut_goes_on_with_the_stretch_it_was_in() -> None:
+    troubles = deque([Trouble(), Trouble(cut_after=0), Trouble(503)])
+    async with serving("llama.cpp", troubles=troubles) as (fake, engine):
+        engine._dialect.slice_tokens = 60
+        generation = await ask(fake, engine)
+        assert generation.ids == await fake.story()
+        lengths = [len(body["prompt"]) for body in fake.bodies]
+        assert lengths[1] == lengths[2] == lengths[3] == lengths[0] + 60
+        assert (generation.prompt_tokens, generation.cached_tokens) == (lengths[0], lengths[0] - 1)
+
+
+async def test_a_llama_that_takes_too_long_is_asked_for_less_at_once() -> None:
+    async with serving("llama.cpp", delay=0.01, timeout=0.5) as (fake, engine):
+        assert (await ask(fake, engine)).ids == await fake.story()
+        assert [body["n_predict"] for body in fake.bodies][:3] == [128, 64, 32]
+
+
+async def test_a_path_stays_in_its_slot() -> None:
+    async with serving("llama.cpp") as (fake, engine):
+        for _ in range(2):
+            await asyncio.gather(*(ask(fake, engine, path, max_tokens=3) for path in "abc"))
+        slots = [body["id_slot"] for body in fake.bodies]
+        assert slots[:3] == slots[3:] == [0, 1, 2]
+        await engine.release("b")
+        await ask(fake, engine, "new", max_tokens=3)
+        assert fake.bodies[-1]["id_slot"] == 1
+
+
+async def test_a_stop_id_is_asked_for_as_a_control_token_with_a_text() -> None:
+    async with serving("llama.cpp") as (fake, engine):
+        await ask(fake, engine, stop=("b",), stop_ids=(fake.words.control_id("</think>"),))
+        assert fake.bodies[0]["stop"] == fake.bodies[0]["preserved_tokens"] == ["b", "</think>"]
+
+
+async def test_a_stop_id_that_is_only_spelled_out_stops_nothing() -> None:
+    async with serving("llama.cpp") as (fake, engine):
+        engine._stop_texts = spell  # type: ignore[method-assign]
+        generation = await ask(fake, engine, stop_ids=(fake.words.control_id("</think>"),))
+        assert len(fake.bodies) > 1, "the server stopped"
+        assert (generation.stop, generation.text.endswith("right?\n</think>")) == ("</think>", True)
+
+
+async def spell(request: Request) -> tuple[str, ...]:
+    return ("doubles",)
 
 
 async def test_a_stop_across_a_cut_is_found() -> None:
@@ -242,7 +304,7 @@ async def test_a_kept_connection_that_the_server_closed_is_no_failure() -> None:
             assert (await ask(fake, engine, max_tokens=3)).count == 3
 
 
-@pytest.mark.parametrize("kind", (*IDS, "openai"))
+@pytest.mark.parametrize("kind", STREAMS)
 async def test_answers_may_be_torn_anywhere(kind: str) -> None:
     async with serving(kind, fragments=True, chunk=7) as (fake, engine):
         assert (await ask(fake, engine)).text == WHOLE

@@ -22,6 +22,7 @@ NO_TOKENIZER = (
     "this server tells no token ids, only text: use it in text mode, or use llama.cpp, vLLM or SGLang"
 )
 SEED_LIMIT = 2**31 - 1  # every server takes a seed below this
+SHORTEST_SLICE = 8
 RUNNING = re.compile(r"^(?:vllm:num_requests_running|sglang:num_running_reqs)\S*\s+(\S+)", re.MULTILINE)
 # What control tokens look like: <|im_end|>, </think>, [INST], <｜User｜>, ◁think▷.
 CONTROL_LIKE = re.compile(r"<[^<>\s]{1,48}>|\[/?[A-Z_]{2,32}\]|◁[^◁▷\s]{1,32}▷")
@@ -101,6 +102,10 @@ class Dialect:
         """Path and body that continue `request`; `stop_texts` are the texts of its stop ids."""
         raise NotImplementedError
 
+    def glance(self, part: Part, payload: bytes) -> bool:
+        """Take a payload that holds nothing but tokens without parsing it; False if it must be parsed."""
+        return False
+
     def read(self, part: Part, payload: Json) -> None:
         """Take one payload of the answer into `part`."""
         raise NotImplementedError
@@ -116,6 +121,11 @@ class Dialect:
     async def render(self, messages: Messages) -> str | None:
         """The messages in the chat template, with the beginning of the model's turn; None if unknown."""
         return None
+
+    def slow_down(self) -> None:
+        """The server was silent for too long: where it answers only at the end, ask for less at once."""
+        if not self.streams and self.slice_tokens is not None:
+            self.slice_tokens = max(SHORTEST_SLICE, self.slice_tokens // 2)
 
     async def running(self) -> int | None:
         """How many requests the server is working on; None where it does not say."""
@@ -204,6 +214,16 @@ class Vllm(_ServerTokenizer):
             "stream_options": {"include_usage": True},
             "session_id": request.path,
         }
+
+    def glance(self, part: Part, payload: bytes) -> bool:
+        # Inside a JSON string the quotes would be escaped, so these can only be the fields. The text of the
+        # tokens is known by their ids.
+        start = payload.find(b'"token_ids":[')
+        if start < 0 or b'"finish_reason":null' not in payload or b'"usage":{' in payload:
+            return False
+        ids = payload[start + 13 : payload.index(b"]", start)]
+        part.add([int(token) for token in ids.split(b",")] if ids else (), "")
+        return True
 
     def read(self, part: Part, payload: Json) -> None:
         if payload.get("choices"):

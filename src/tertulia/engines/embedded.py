@@ -38,7 +38,7 @@ class EmbeddedEngine(HttpEngine):
         slots: int = 8,
         context_per_slot: int = 4096,
         threads: int = 1,
-        timeout: float = 600.0,
+        timeout: float = 1800.0,
     ) -> None:
         if not 1 <= slots <= MAX_SLOTS:
             raise EngineError(f"{slots} paths in flight: the embedded engine takes 1 to {MAX_SLOTS}")

@@ -28,10 +28,11 @@ from tertulia.engines.llama import LlamaCpp
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
 from tertulia.engines.slots import Slots
-from tertulia.engines.wire import EventSplitter, Reply, Sink, Unreachable, Wire, WireError
+from tertulia.engines.wire import EventSplitter, Reply, Silence, Sink, Unreachable, Wire, WireError
 
 DIALECTS: dict[str, type[Dialect]] = {kind.name: kind for kind in (LlamaCpp, Vllm, Sglang, OpenAI)}
 OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
+_decode = json.JSONDecoder().raw_decode  # `json.loads` spends as long again on finding out the encoding
 MEMORY = 4096  # texts whose ids are remembered
 
 
@@ -149,6 +150,8 @@ class HttpEngine:
                     await self._exchange(work, reader, stop_texts, slot)
                 except Retryable as error:
                     failure = error
+                    if error.silent:
+                        self._dialect.slow_down()
                 await self._absorb(work, reader)
                 if failure and work.finish is None and not await patience.wait(failure):
                     if not work.tokens:
@@ -181,8 +184,10 @@ class HttpEngine:
         work.add(reader.part, texts, reader.told)
 
     def _take(self, part: Part, payload: bytes) -> None:
+        if self._dialect.glance(part, payload):
+            return
         try:
-            event = json.loads(payload)
+            event, _ = _decode(payload.decode())
         except ValueError:
             raise Retryable(f"the server sent no JSON: {payload[:60]!r}") from None
         error = event.get("error") or (event if event.get("object") == "error" else None)
@@ -238,7 +243,7 @@ class HttpEngine:
         except Unreachable as error:
             raise Retryable(f"cannot be reached: {error}") from None
         except WireError as error:
-            raise Retryable(str(error)) from None
+            raise Retryable(str(error), silent=isinstance(error, Silence)) from None
         if reply.status == 200 or (optional and reply.status in (404, 405, 501)):
             return reply
         raise self._failure(reply.status, reply.body, reply.headers)

@@ -11,11 +11,15 @@ RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Retryable(Exception):
-    """A failure that may pass. `wait` is what the server asked for in Retry-After, in seconds."""
+    """A failure that may pass.
 
-    def __init__(self, why: str, wait: float | None = None) -> None:
+    `wait` is what the server asked for in Retry-After, in seconds; `silent` says that no answer came in time.
+    """
+
+    def __init__(self, why: str, wait: float | None = None, *, silent: bool = False) -> None:
         super().__init__(why)
         self.wait = wait
+        self.silent = silent
 
 
 class Patience:
