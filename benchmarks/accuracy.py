@@ -12,7 +12,7 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-from common import gather_bounded, points, sample, seed_of, table, vote_share
+from common import gather_bounded, pebble_sampling, points, sample, seed_of, table, vote_share
 
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.world.language import LANGUAGES
@@ -22,6 +22,7 @@ from tertulia.world.traces import prompt
 
 async def measure(arguments: argparse.Namespace) -> None:
     """Samples, counts, prints."""
+    sampling = pebble_sampling()
     engine = EmbeddedEngine(arguments.model, slots=32, context_per_slot=1024, threads=arguments.threads)
     async with engine:
         rows = []
@@ -29,12 +30,12 @@ async def measure(arguments: argparse.Namespace) -> None:
             paths = 8 if language == "en" else 1
 
             async def answers(seed: int, language: str = language, paths: int = paths) -> tuple[list[str | None], str]:
-                drawn = problem(seed, arguments.difficulty, "test")
+                drawn = problem(seed, arguments.difficulty, arguments.split)
                 ids = await engine.tokenize(prompt(drawn.question(language)), special=True)
                 names = [f"{language}/{arguments.difficulty}/{seed}/{path}" for path in range(paths)]
                 seeds = [seed_of(arguments.seed, name) for name in names]
                 got = [
-                    (await sample(engine, ids, name, own, arguments.temperature, 600)).answer
+                    (await sample(engine, ids, name, own, sampling)).answer
                     for name, own in zip(names, seeds, strict=True)
                 ]
                 return got, str(drawn.answer)
@@ -47,7 +48,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             row["no answer %"] = f"{100 * np.mean([np.mean([a is None for a in got]) for got, _ in found]):.1f}"
             rows.append(row)
             print(table(rows[-1:]).splitlines()[-1], flush=True)
-    print(f"\ndifficulty {arguments.difficulty}, temperature {arguments.temperature}, seed {arguments.seed}\n")
+    print(f"\ndifficulty {arguments.difficulty}, temperature {sampling.temperature}, min_p {sampling.min_p}, seed {arguments.seed}\n")
     print(table(rows))
 
 
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first problem")
     parser.add_argument("--difficulty", default="default")
     parser.add_argument("--languages", nargs="+", default=list(LANGUAGES))
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--split", default="test", help="dev to choose settings, test to report")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     asyncio.run(measure(parser.parse_args()))

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from tertulia.engines.base import Engine, Request, Sampling
 from tertulia.grading import extract_answer
+from tertulia.profile import profile_for
+from tertulia.settings import resolve
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,7 +43,7 @@ def seed_of(*parts: object) -> int:
 
 
 async def sample(
-    engine: Engine, prompt: Sequence[int], name: str, seed: int, temperature: float, budget: int
+    engine: Engine, prompt: Sequence[int], name: str, seed: int, sampling: Sampling, budget: int = 600
 ) -> Sample:
     """One independent path from a prompt (or from a prompt and the beginning of a thought)."""
     request = Request(
@@ -49,13 +51,18 @@ async def sample(
         ids=tuple(prompt),
         text="",
         max_tokens=budget,
-        sampling=Sampling(temperature=temperature, top_p=1.0, top_k=0, min_p=0.0),
+        sampling=sampling,
         seed=seed,
     )
     generation = await engine.generate(request)
     await engine.release(name)
     _, closed, answer = generation.text.partition(THOUGHT_END)
     return Sample(generation.ids, generation.text, extract_answer(answer) if closed else None)
+
+
+def pebble_sampling() -> Sampling:
+    """The sampling of pebble's profile, as every run of it has."""
+    return resolve(profile_for(None), {}).sampling
 
 
 async def gather_bounded(work: Callable[[T], Awaitable[R]], items: Iterable[T], at_once: int) -> list[R]:

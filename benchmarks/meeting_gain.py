@@ -20,17 +20,21 @@ from typing import Any
 import numpy as np
 from common import gather_bounded, points, table, vote_share
 
-from tertulia import solve_async
+from tertulia.api import solve_with
 from tertulia.engines.embedded import EmbeddedEngine
+from tertulia.profile import profile_for
+from tertulia.settings import resolve
+from tertulia.world.problems import problem
 
 PLACEBOS = {"echo": "echo of oneself", "false": "false markers", "recheck": "always recheck"}
 PATHS = 8
+PROFILE = profile_for(None)
 DRAWS = 200
 
 
 async def circle(engine: EmbeddedEngine, seed: int, arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """One question in one arm: answers, and tokens of each path and of the circle."""
-    folder = arguments.out / f"{arguments.language}-{arguments.difficulty}-{arm}"
+    folder = arguments.out / f"{arguments.language}-{arguments.difficulty}-{arguments.split}-{arm}"
     done = folder / f"{seed}.json"
     if done.exists():
         return dict(json.loads(done.read_text()))
@@ -41,12 +45,15 @@ async def circle(engine: EmbeddedEngine, seed: int, arm: str, arguments: argpars
     else:
         asked |= {"method": "leap", "paths": PATHS} | ({"placebo": arm} if arm in PLACEBOS else {})
         asked |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in arguments.set)}
-    result = await solve_async(
-        world_seed=seed,
-        difficulty=arguments.difficulty,
-        engine=engine,
+    drawn = problem(seed, arguments.difficulty, arguments.split)
+    result = await solve_with(
+        engine,
+        PROFILE,
+        drawn.question(arguments.language),
+        resolve(PROFILE, asked),
+        name=f"{arm}/{seed}",
+        gold=str(drawn.answer),
         journal=folder / f"{seed}.journal.jsonl",
-        **asked,
     )
     found = result.to_json()
     kept = {
@@ -54,7 +61,7 @@ async def circle(engine: EmbeddedEngine, seed: int, arm: str, arguments: argpars
         "generated": [path["tokens"]["generated"] for path in found["paths"]],
         "injected": [path["tokens"]["injected"] for path in found["paths"]],
         "discarded": [path["tokens"]["discarded"] for path in found["paths"]],
-        "right": str(result.gold),
+        "right": str(drawn.answer),
     }
     done.write_text(json.dumps(kept))
     return kept
@@ -135,6 +142,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first problem")
     parser.add_argument("--difficulty", default="default")
     parser.add_argument("--language", default="en")
+    parser.add_argument("--split", default="test", help="dev to choose settings, test to report")
     parser.add_argument("--pool", type=int, default=24, help="independent paths a question to draw from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)

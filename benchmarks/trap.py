@@ -14,7 +14,7 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-from common import gather_bounded, points, sample, seed_of, table
+from common import gather_bounded, pebble_sampling, points, sample, seed_of, table
 
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.world.problems import problem
@@ -25,10 +25,11 @@ PATHS = 8
 
 async def measure(arguments: argparse.Namespace) -> None:
     """Samples, forces beginnings, prints."""
+    sampling = pebble_sampling()
     engine = EmbeddedEngine(arguments.model, slots=32, context_per_slot=1024, threads=arguments.threads)
 
     async def one(seed: int) -> dict[str, float] | None:
-        drawn = problem(seed, arguments.difficulty, "test")
+        drawn = problem(seed, arguments.difficulty, arguments.split)
         gold = str(drawn.answer)
         ids = await engine.tokenize(prompt(drawn.question(arguments.language)), special=True)
 
@@ -37,7 +38,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             for path in range(PATHS):
                 name = f"{seed}/{kind}/{path}"
                 own = seed_of(arguments.seed, name)
-                drawn_path = await sample(engine, ids + start, name, own, arguments.temperature, 600)
+                drawn_path = await sample(engine, ids + start, name, own, sampling)
                 got.append((drawn_path.answer == gold, drawn_path.ids, drawn_path.thought_tokens))
             return got
 
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.15)
     parser.add_argument("--difficulty", default="default")
     parser.add_argument("--language", default="en")
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--split", default="test", help="dev to choose settings, test to report")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     asyncio.run(measure(parser.parse_args()))
