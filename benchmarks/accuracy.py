@@ -12,8 +12,8 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-from common import gather_bounded, pebble_sampling, points, sample, seed_of, table, vote_share
 
+from common import gather_bounded, pebble_sampling, points, sample, seed_of, table, vote_share
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import problem
@@ -48,7 +48,8 @@ async def measure(arguments: argparse.Namespace) -> None:
             row["no answer %"] = f"{100 * np.mean([np.mean([a is None for a in got]) for got, _ in found]):.1f}"
             rows.append(row)
             print(table(rows[-1:]).splitlines()[-1], flush=True)
-    print(f"\ndifficulty {arguments.difficulty}, temperature {sampling.temperature}, min_p {sampling.min_p}, seed {arguments.seed}\n")
+    how = f"temperature {sampling.temperature}, min_p {sampling.min_p}, seed {arguments.seed}"
+    print(f"\ndifficulty {arguments.difficulty}, {how}\n")
     print(table(rows))
 
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from common import table
-
 from tertulia.api import solve_with
 from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.engines.embedded import EmbeddedEngine
@@ -51,6 +50,7 @@ class CountingEngine(EmbeddedEngine):
     counted = Counted()
 
     async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        """As the embedded engine does, and counts it."""
         came = await super().generate(request, on_tokens=on_tokens)
         count = self.counted
         count.requests += 1
@@ -153,8 +153,12 @@ async def measure(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given"
+    )
     parser.add_argument("--questions", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import gather_bounded, points, table, vote_share
 
+from common import gather_bounded, points, table, vote_share
 from tertulia.api import solve_with
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.profile import profile_for
@@ -32,7 +32,9 @@ PROFILE = profile_for(None)
 DRAWS = 200
 
 
-async def circle(engine: EmbeddedEngine, seed: int, arm: str, arguments: argparse.Namespace) -> dict[str, Any]:
+async def circle(
+    engine: EmbeddedEngine, seed: int, arm: str, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """One question in one arm: answers, and tokens of each path and of the circle."""
     folder = arguments.out / f"{arguments.language}-{arguments.difficulty}-{arguments.split}-{arm}"
     done = folder / f"{seed}.json"
@@ -72,7 +74,9 @@ def pass_at_1(found: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float6
     return np.array([np.mean([answer == one["right"] for answer in one["answers"]]) for one in found])
 
 
-def vote_of_all(found: list[dict[str, Any]], paths: int | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
+def vote_of_all(
+    found: list[dict[str, Any]], paths: int | None = None
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Chance that the vote is right, a question at a time."""
     return np.array([vote_share(one["answers"][:paths], one["right"]) for one in found])
 
@@ -110,7 +114,9 @@ def report(arms: dict[str, list[dict[str, Any]]]) -> str:
                 draws = np.random.default_rng(0)
                 equal = [vote_at_tokens(one, tokens, draws) for one, tokens in zip(pool, budget, strict=True)]
                 difference = vote_of_all(found) - np.array([right for right, _ in equal])
-                row[f"vote at equal {name}"] = f"{points(difference, sign=True)} ({np.mean([n for _, n in equal]):.1f} paths)"
+                row[f"vote at equal {name}"] = (
+                    f"{points(difference, sign=True)} ({np.mean([n for _, n in equal]):.1f} paths)"
+                )
         rows.append(row)
     return table([{key: row.get(key, "") for key in rows[-1]} for row in rows])
 
@@ -129,15 +135,23 @@ async def measure(arguments: argparse.Namespace) -> None:
             )
             right = 100 * pass_at_1(arms[arm]).mean()
             print(f"{arm}: pass@1 {right:.1f} %, {time.monotonic() - began:.0f} s", flush=True)
-    print(f"\n{arguments.questions} questions, {arguments.difficulty}, {arguments.language}, seed {arguments.seed}\n")
+    print(
+        f"\n{arguments.questions} questions, {arguments.difficulty}, {arguments.language}, seed {arguments.seed}\n"
+    )
     print(report(arms))
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given")
-    parser.add_argument("--arms", nargs="*", default=["leap", "echo"], help="leap and placebos: echo false recheck")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given"
+    )
+    parser.add_argument(
+        "--arms", nargs="*", default=["leap", "echo"], help="leap and placebos: echo false recheck"
+    )
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="seed of the first problem")
     parser.add_argument("--difficulty", default="default")
@@ -147,7 +161,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=8, help="circles under way at once")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="settings of the leap arms")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=JSON", help="settings of the leap arms"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/meeting_gain"))
     asyncio.run(measure(parser.parse_args()))
 

@@ -14,8 +14,8 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-from common import gather_bounded, pebble_sampling, points, sample, seed_of, table
 
+from common import gather_bounded, pebble_sampling, points, sample, seed_of, table
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.world.problems import problem
 from tertulia.world.traces import prompt
@@ -60,14 +60,20 @@ async def measure(arguments: argparse.Namespace) -> None:
     rows = [{"beginning": "none", "pass@1 %": points(free), "difference": ""}]
     for kind in ("bad", "good"):
         values = np.array([found[kind] for found in kept])
-        rows.append({"beginning": kind, "pass@1 %": points(values), "difference": points(values - free, sign=True)})
+        rows.append(
+            {"beginning": kind, "pass@1 %": points(values), "difference": points(values - free, sign=True)}
+        )
     print(table(rows))
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given"
+    )
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="seed of the first problem")
     parser.add_argument("--share", type=float, default=0.15)

@@ -1,0 +1,1 @@
+"""Training of pebble: tokenizer, data, pre-training, export to GGUF. Needs the extra `train`."""

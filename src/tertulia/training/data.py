@@ -63,9 +63,7 @@ def example(tokenizer: Tokenizer, mix: Mix, seed: int, index: int, progress: flo
     weights = {name: weight * level for name, weight in mix.difficulties.items()}
     weights["easy"] += 1 - level
     difficulty = draw.choices(list(weights), list(weights.values()))[0]
-    drawn = trace(
-        problem(draw.getrandbits(62), difficulty, "train"), language, draw, meet=draw.random() < mix.meetings
-    )
+    drawn = trace(problem(draw.getrandbits(62), difficulty, "train"), language, draw, meet=draw.random() < mix.meetings)
     ids: list[int] = []
     labels: list[int] = []
     for span, tokens in zip(drawn.spans, encode(tokenizer, drawn.spans), strict=True):

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, PreTrainedModel, Qwen3ForCausalLM
+from transformers import AutoTokenizer, Qwen3ForCausalLM
 
 from tertulia.engines.base import Request, Sampling
 from tertulia.engines.embedded import EmbeddedEngine
@@ -51,7 +53,7 @@ def load_model(folder: Path) -> Qwen3ForCausalLM:
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 parameter.copy_(parameter.half().float())
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     return model
 
 
@@ -71,7 +73,7 @@ def write_gguf(folder: Path, file: Path, name: str = "pebble") -> None:
         TertuliaError: the folder holds no such model.
     """
     model = load_model(folder)
-    config = model.config
+    config: Any = model.config
     file.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(str(file), "qwen3")
     writer.add_name(name)
@@ -101,7 +103,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     backend: Tokenizer = tokenizer.backend_tokenizer
     vocabulary = sorted(backend.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
-    merges = [line for line in _merges(backend)]
+    merges = _merges(backend)
     control = set(CONTROL_TOKENS)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(PRE_TOKENIZER)
@@ -116,14 +118,12 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: Path) -> None:
 
 
 def _merges(backend: Tokenizer) -> list[str]:
-    import json
-
     pairs = json.loads(backend.to_str())["model"]["merges"]
     return [pair if isinstance(pair, str) else " ".join(pair) for pair in pairs]
 
 
 @torch.no_grad()
-def greedy(model: PreTrainedModel, ids: list[int], tokens: int, end: int) -> list[int]:
+def greedy(model: Any, ids: list[int], tokens: int, end: int) -> list[int]:
     """Greedy continuation by transformers, at most so many tokens, end-of-text included."""
     out = model.generate(
         torch.tensor([ids]), max_new_tokens=tokens, do_sample=False, eos_token_id=end, pad_token_id=end

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -76,7 +77,7 @@ def build_model(run: Run, tokenizer: Tokenizer) -> PreTrainedModel:
         head_dim=size["hidden"] // size["heads"],
         intermediate_size=size["feed_forward"],
         max_position_embeddings=size["context"],
-        rope_theta=10_000.0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
         tie_word_embeddings=True,
         attention_bias=False,
         bos_token_id=None,
@@ -102,7 +103,7 @@ def rate(progress: float, warm_up: float, decay: float) -> float:
     return min(1.0, progress / warm_up if warm_up else 1.0, (1.0 - progress) / decay if decay else 1.0)
 
 
-def loss_of(model: torch.nn.Module, batch: Batch, device: str) -> torch.Tensor:
+def loss_of(model: Any, batch: Batch, device: str) -> torch.Tensor:
     """Mean cross-entropy of the tokens that are trained on. Rows are padded on the right: causal attention suffices."""
     ids = torch.from_numpy(batch.ids.clip(min=0)).to(device)
     labels = torch.from_numpy(batch.labels).to(device)
@@ -123,7 +124,8 @@ class Trainer:
         if not vocabulary.exists():
             train_tokenizer(run.model["vocabulary"]).save(str(vocabulary))
         self.tokenizer = load_tokenizer(vocabulary)
-        self.model = build_model(run, self.tokenizer).to(device)
+        self.model: Any = build_model(run, self.tokenizer)
+        self.model.to(device)
         self.optimizers = optimizers(self.model, run)
         self.chunk = self.seen = self.steps = 0
         self._resume()
@@ -175,8 +177,10 @@ class Trainer:
         """Writes model and tokenizer as transformers keeps them."""
         folder = self.out / "model"
         self.model.save_pretrained(folder)
-        wrapped = PreTrainedTokenizerFast(
-            tokenizer_object=self.tokenizer, eos_token=END, additional_special_tokens=list(CONTROL_TOKENS[:-1])
+        wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+            tokenizer_object=self.tokenizer,
+            eos_token=END,
+            additional_special_tokens=list(CONTROL_TOKENS[:-1]),
         )
         wrapped.chat_template = CHAT_TEMPLATE
         wrapped.save_pretrained(folder)
@@ -238,9 +242,14 @@ def train(run: Run, out: Path, device: str, *, compiled: bool = False, save_ever
         The folder with the transformers checkpoint.
     """
     trainer = Trainer(run, out, device, compiled)
-    log = SummaryWriter(str(out / "log"))  # type: ignore[no-untyped-call]
+    log = SummaryWriter(str(out / "log"))
     saved = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, refresh_per_second=0.5) as bar:
         task = bar.add_task("pre-training", total=run.tokens, completed=trainer.seen)
         for chunk in trainer.chunks():
@@ -248,8 +257,8 @@ def train(run: Run, out: Path, device: str, *, compiled: bool = False, save_ever
             losses = [trainer.step(batch) for batch in chunk if trainer.progress < 1.0]
             speed = (trainer.seen - before) / (time.monotonic() - began)
             mean = sum(losses) / max(1, len(losses))
-            log.add_scalar("loss", mean, trainer.seen)  # type: ignore[no-untyped-call]
-            log.add_scalar("tokens_per_second", speed, trainer.seen)  # type: ignore[no-untyped-call]
+            log.add_scalar("loss", mean, trainer.seen)
+            log.add_scalar("tokens_per_second", speed, trainer.seen)
             bar.update(task, completed=trainer.seen, description=f"loss {mean:.4f}, {speed:,.0f} tokens/s")
             with (out / "loss.jsonl").open("a") as lines:
                 lines.write(json.dumps({"seen": trainer.seen, "loss": round(mean, 5), "speed": round(speed)}) + "\n")

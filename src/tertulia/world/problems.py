@@ -205,5 +205,12 @@ def _draw(draw: random.Random, seed: int, difficulty: str) -> Problem | None:
     )
     items = Language.item_kinds()
     return Problem(
-        seed, difficulty, start, tuple(steps), tuple(pairs), distractors, draw.randrange(6), draw.choice(items)
+        seed,
+        difficulty,
+        start,
+        tuple(steps),
+        tuple(pairs),
+        distractors,
+        draw.randrange(6),
+        draw.choice(items),
     )

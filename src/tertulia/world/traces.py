@@ -54,11 +54,11 @@ def read(problem: Problem, places: list[int], draw: random.Random) -> dict[int, 
     taken = {place: problem.steps[place].operation for place in places}
     for place in places:
         pair = place if place in problem.reversed_pairs else place - 1
-        if pair in problem.reversed_pairs and (place == pair or pair not in taken):
-            if draw.random() < rates["swapped"]:
-                for here, there in ((pair, pair + 1), (pair + 1, pair)):
-                    if here in taken:
-                        taken[here] = problem.steps[there].operation
+        told_in_reverse = pair in problem.reversed_pairs and (place == pair or pair not in taken)
+        if told_in_reverse and draw.random() < rates["swapped"]:
+            for here, there in ((pair, pair + 1), (pair + 1, pair)):
+                if here in taken:
+                    taken[here] = problem.steps[there].operation
     for place in places:
         source = next(step for step in problem.steps if step.operation == taken[place])
         dials = operations[source.verb]
