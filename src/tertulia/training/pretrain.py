@@ -63,7 +63,7 @@ class Run:
             raise TertuliaError(f"{path} is not a run file as runs/pebble.toml shows one: {error}") from error
 
 
-def build_model(run: Run, tokenizer: Tokenizer) -> PreTrainedModel:
+def build_model(run: Run, tokenizer: Tokenizer) -> Any:
     """A fresh model of the run's size (Qwen3 architecture, tied embeddings)."""
     torch.manual_seed(run.seed)
     size = run.model
@@ -124,7 +124,7 @@ class Trainer:
         if not vocabulary.exists():
             train_tokenizer(run.model["vocabulary"]).save(str(vocabulary))
         self.tokenizer = load_tokenizer(vocabulary)
-        self.model: Any = build_model(run, self.tokenizer)
+        self.model = build_model(run, self.tokenizer)
         self.model.to(device)
         self.optimizers = optimizers(self.model, run)
         self.chunk = self.seen = self.steps = 0
