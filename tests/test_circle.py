@@ -181,8 +181,12 @@ async def test_meetings_are_held_at_the_listed_places() -> None:
 
 
 async def test_no_meeting_is_held_that_leaves_nothing_to_think_with() -> None:
-    told = await pair(["1) 1+1=3\n" * 30, "\\boxed{3}"], every=20, budget=110)
-    assert told.outcome.paths[0].meetings == 0 and told.outcome.paths[0].finished
+    lines = ["1) 1+1=3\n" * 30, "1=3</summarize>"]
+    told = await pair([*lines * 2, *lines * 2, "\\boxed{3}"], every=20, budget=150)
+    path = told.outcome.paths[0]
+    room = [call.max_tokens for call in told.engine.calls if call.path == P0 and "</summarize>" in call.stop]
+    assert path.meetings >= 1 and path.finished
+    assert room == [64] * path.meetings, "no summary was squeezed in"
 
 
 @pytest.mark.parametrize("mode", ["sync", "board"])
@@ -268,6 +272,17 @@ async def test_a_short_context_ends_a_path_as_a_spent_budget_does() -> None:
         assert path.finished and path.length <= 180
 
 
+async def test_what_does_not_fit_into_the_context_is_not_heard() -> None:
+    words = " ".join(["word"] * 8) + "</summarize>"
+    talk = ["I look.\nand on it goes", words, "\nOn.\n</think>\\boxed{4}<|end|>"]
+    script = {f"q0/c0/p{path}": [talk[0], f"{path} {words}", *talk[2:]] for path in range(4)}
+    asked = {"paths": 4, "every": 17, "last_call": 0, "frame": "quotes", "router": "random", "heard": 3}
+    told = await tell(ScriptedEngine(script, context=300), **asked, budget=200)
+    for path in told.outcome.paths:
+        assert path.length <= 300 and path.finished and path.answer == "4"
+        assert not spans(told, path.index, "heard")
+
+
 async def test_an_answer_after_a_full_context_is_short_too() -> None:
     engine = ScriptedEngine({P0: ["word " * 300, "answer " * 300]}, context=400)
     told = await tell(engine, profile=FULL, paths=1, budget=9000)
@@ -312,9 +327,7 @@ async def test_moa_is_refused_where_the_model_cannot_aggregate() -> None:
         await tell(method="moa", profile=PEBBLE)
 
 
-async def test_a_path_that_meets_at_claims_goes_on_to_the_end_of_a_line_with_a_result_and_nothing_is_cut() -> (
-    None
-):
+async def test_a_path_that_meets_at_claims_goes_on_to_a_line_with_a_result_and_nothing_is_cut() -> None:
     told = await tell(profile=AT_CLAIMS, every=7, last_call=0, paths=3)
     met = 0
     for path in told.outcome.paths:

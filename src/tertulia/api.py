@@ -184,43 +184,15 @@ async def solve_with(
         dialect: How the model is asked, where that has been found out already.
     """
     from tertulia import methods
-    from tertulia.engines.model_dialect import ModelDialect
     from tertulia.grading import is_correct
 
-    wording = Wording.load(profile.wording, settings.language, settings.wording)
-    steer = settings.thinking_language
-    shared = isinstance(journal, Journal)
-    if isinstance(journal, Journal):
-        book = journal
-    else:
-        book = Journal.open(journal, header(engine.info, profile, question, settings, wording))
-    try:
-        run = Run(
-            engine=engine,
-            dialect=dialect or await ModelDialect.probe(engine, profile),
-            profile=profile,
-            wording=wording,
-            settings=settings,
-            journal=book,
-            steer=Wording.load(profile.wording, steer).thinking if steer else "",
-            observer=observer,
-        )
+    async with _running(engine, profile, question, settings, journal, observer, dialect) as run:
         info, dump = engine.info, settings.model_dump(mode="json")
-        run.tell(
-            "start",
-            None,
-            question=question,
-            settings=dump,
-            engine=info.name,
-            model=info.model,
-            mode=info.mode,
-        )
+        named = {"engine": info.name, "model": info.model, "mode": info.mode}
+        run.tell("start", None, question=question, settings=dump, **named)
         started = time.monotonic()
         outcome = await methods.BY_NAME[settings.method](run, name, story_of(question), question)
         seconds = time.monotonic() - started
-    finally:
-        if not shared:
-            await book.close()
     answer = outcome.verdict.answer
     correct = None if gold is None else await asyncio.to_thread(is_correct, answer, gold)
     return Result(
@@ -234,6 +206,30 @@ async def solve_with(
         settings=settings,
         engine=engine.info,
     )
+
+
+@asynccontextmanager
+async def _running(
+    engine: Engine,
+    profile: Profile,
+    question: str,
+    settings: Settings,
+    journal: str | FilePath | Journal | None,
+    observer: Observer | None,
+    dialect: Dialect | None,
+) -> AsyncIterator[Run]:
+    """A run with its journal open, which is closed in the end unless the caller opened it."""
+    from tertulia.engines.model_dialect import ModelDialect
+
+    wording = Wording.load(profile.wording, settings.language, settings.wording)
+    steer = settings.thinking_language
+    thinking = Wording.load(profile.wording, steer).thinking if steer else ""
+    asked = dialect or await ModelDialect.probe(engine, profile)
+    if isinstance(journal, Journal):
+        yield Run(engine, asked, profile, wording, settings, journal, thinking, observer)
+        return
+    async with Journal.open(journal, header(engine.info, profile, question, settings, wording)) as book:
+        yield Run(engine, asked, profile, wording, settings, book, thinking, observer)
 
 
 def header(

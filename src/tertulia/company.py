@@ -40,10 +40,10 @@ class Company:
         Raises:
             EngineError: No path came to an end. The same command tries again from where they were.
         """
-        lost, self.thinker.lost = self.thinker.lost, []
+        lost, self.thinker.exchange.lost = self.thinker.exchange.lost, []
         if lost and not any(path.place in ("finished", "stopped") for path in self.paths):
             raise EngineError(f"all {len(self.paths)} paths failed: {lost[0].error}")
-        self.thinker.outlived += lost
+        self.thinker.exchange.outlived += lost
         await self._record_failed()
 
     async def _guarded(self, act: Callable[..., Awaitable[None]], path: Path, *arguments: Any) -> None:
@@ -51,11 +51,11 @@ class Company:
             await act(path, *arguments)
         except EngineError as error:
             path.place, path.error = "failed", str(error)
-            self.thinker.lost.append(path)
+            self.thinker.exchange.lost.append(path)
         await self._record_failed()
 
     async def _record_failed(self) -> None:
-        failed, self.thinker.outlived = self.thinker.outlived, []
+        failed, self.thinker.exchange.outlived = self.thinker.exchange.outlived, []
         for path in failed:
             await self.thinker.fail(path)
 

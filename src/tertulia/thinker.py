@@ -6,18 +6,19 @@ only as it stands in the journal. So a run that was killed goes on with the firs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Literal
 
 from tertulia.claims import read_claims, states_claim
-from tertulia.engines.base import EngineError, Generation, Request, Token
+from tertulia.engines.base import Generation
 from tertulia.errors import TertuliaError
+from tertulia.exchange import Exchange, about
 from tertulia.frames import Heard, neutral
 from tertulia.grading import extract_answer
-from tertulia.path import Path, Place, Span, SpanKind, Step
+from tertulia.path import Path, Place, Span, Step
 from tertulia.run import Run
-from tertulia.seeds import derive, draw
+from tertulia.seeds import draw
 from tertulia.segments import find_close, keep_to_boundary, parts, span_of
 
 OPEN, CLOSE = "<summarize>", "</summarize>"
@@ -37,12 +38,7 @@ class Thinker:
         self.run = run
         self.story = story
         self.meets = meets
-        # Paths that failed and are not recorded yet: the engine may be gone for all. Once it answers a
-        # request that came after the failure, the failure was the path's own, and the circle outlived it.
-        self.lost: list[Path] = []
-        self.outlived: list[Path] = []
-        # Generations in progress: what was put in for them, what they write, the tokens so far.
-        self._arriving: dict[int, tuple[tuple[Span, ...], SpanKind, list[Token]]] = {}
+        self.exchange = Exchange(run, story)
 
     # What a path can do.
 
@@ -112,7 +108,7 @@ class Thinker:
             return {"mode": self.run.engine.info.mode, **(await make()).to_json()}
 
         step = Step.from_json(await self.run.journal.once(f"{path.name}/{path.steps}", record))
-        self._arriving.pop(path.index, None)
+        self.exchange.arriving.pop(path.index, None)
         path.apply(step)
         if path.finished:
             path.answer = extract_answer(path.own_text, self.run.settings.answer_kind)
@@ -129,13 +125,13 @@ class Thinker:
                 f"the question takes {len(ids)} tokens, but the context holds {context}, {answer} of them "
                 "kept for the answer: shorten the question, or give the engine a longer context"
             )
-        spans = [Span("prompt", ids, text, len(ids) or _guess(text))]
+        spans = [Span("prompt", ids, text, len(ids) or about(text))]
         opening = run.steer + (run.wording.thought_start if self.meets else "")
         if opening and dialect.think_open and not text.rstrip().endswith(dialect.think_open):
             spans.append(Span("cue", dialect.open_ids, dialect.think_open, len(dialect.open_ids)))
             opening = "\n" + opening
         if opening:
-            spans.append(await self._put("cue", opening))
+            spans.append(await self.exchange.put("cue", opening))
         return Step("prompt", tuple(spans))
 
     async def _segment(self, path: Path) -> Step:
@@ -145,7 +141,7 @@ class Thinker:
         if meeting == "due":
             stop = (*stop, "\n")
         calls = self.meets and settings.last_call > 0
-        came = await self._generate(path, (), limit, "thought", stop=stop, stop_at_close=calls)
+        came = await self.exchange.generate(path, (), limit, "thought", stop=stop, stop_at_close=calls)
         room = self.room(path) - came.count
         reads = self.run.profile.reads_thought
         call = (
@@ -209,10 +205,10 @@ class Thinker:
         else:
             seed = (self.run.settings.seed, self.story, path.index, path.steps, "cue")
             cue = draw(*seed).choice(words.cues)
-        before = [await self._put("cue", cue)] if cue else []
+        before = [await self.exchange.put("cue", cue)] if cue else []
         longest = self.run.profile.summary_tokens // (2 if again else 1)
         limit = max(1, min(longest, self.room(path)))
-        came = await self._generate(path, before, limit, "summary", stop=(CLOSE,), stop_at_close=True)
+        came = await self.exchange.generate(path, before, limit, "summary", stop=(CLOSE,), stop_at_close=True)
         (span,) = parts(came, ("summary", len(came.tokens)))
         text: str | None = neutral(span.text.partition(CLOSE)[0], 8 * self.run.profile.summary_tokens)
         place, outcome = path.place, "whole"
@@ -230,12 +226,10 @@ class Thinker:
 
     async def _heard(self, path: Path, heard: Heard, meeting: int) -> Step:
         words, profile = self.run.wording, self.run.profile
-        spans = [await self._put("cue", words.cue_give_up)] if path.open_summary else []
-        if path.spans[-1].kind == "summary":
-            start = words.after_summary
-        else:
-            start = "" if path.text.endswith("\n") else "\n"
-        spans.append(await self._put("heard", start + heard.text))
+        spans = [await self.exchange.put("cue", words.cue_give_up)] if path.open_summary else []
+        line_end = "" if path.text.endswith("\n") else "\n"
+        start = words.after_summary if path.spans[-1].kind == "summary" else line_end
+        spans.append(await self.exchange.put("heard", start + heard.text))
         data: dict[str, object] = {"meeting": meeting, "last_call": path.place == "last call"}
         data |= {"peers": list(heard.peers), "finding": heard.finding}
         context = self.run.engine.info.context
@@ -253,7 +247,9 @@ class Thinker:
             return Step("kept", release="keep", place=place)
         words = self.run.wording
         spans = [
-            await self._put("cue", (words.cue_give_up if path.open_summary else "") + words.after_summary)
+            await self.exchange.put(
+                "cue", (words.cue_give_up if path.open_summary else "") + words.after_summary
+            )
         ]
         if close.think_close:
             spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))
@@ -261,7 +257,7 @@ class Thinker:
 
     async def _closing(self, path: Path) -> Step:
         close, words = self.run.dialect, self.run.wording
-        spans = [await self._put("cue", words.closing)] if words.closing else []
+        spans = [await self.exchange.put("cue", words.closing)] if words.closing else []
         if close.think_close:
             spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))
         return Step("closing", tuple(spans), place="closed")
@@ -275,12 +271,12 @@ class Thinker:
             limit = min(limit, self.run.profile.answer_tokens - path.count("answer"))
         if limit < 1:
             return Step("answer", place="finished", data={"finish": "length"})
-        came = await self._generate(path, (), limit, "answer")
+        came = await self.exchange.generate(path, (), limit, "answer")
         (span,) = parts(came, ("answer", len(came.tokens)))
         return _step_of("answer", came, (span,), "closed" if came.finish == "cut" else "finished")
 
     async def _stopped(self, path: Path) -> Step:
-        before, kind, tokens = self._arriving.get(path.index, ((), "thought", []))
+        before, kind, tokens = self.exchange.arriving.get(path.index, ((), "thought", []))
         spans = (*before, span_of(kind, tokens)) if tokens else ()
         data = {"text": None, "outcome": "stopped"} if kind == "summary" else {}
         release: Literal["keep"] | None = "keep" if path.held is not None else None
@@ -288,62 +284,6 @@ class Thinker:
 
     async def _failed(self, path: Path) -> Step:
         return Step("failed", place="failed", data={"error": path.error or "failed"})
-
-    # The engine.
-
-    async def _generate(
-        self,
-        path: Path,
-        before: Sequence[Span],
-        limit: int,
-        kind: SpanKind,
-        *,
-        stop: tuple[str, ...] = (),
-        stop_at_close: bool = False,
-    ) -> Generation:
-        run, dialect = self.run, self.run.dialect
-        stop_ids: tuple[int, ...] = ()
-        if stop_at_close and len(dialect.close_ids) == 1:
-            stop_ids = dialect.close_ids
-        elif stop_at_close and dialect.think_close:
-            stop = (*stop, dialect.think_close)
-        arriving: list[Token] = []
-        self._arriving[path.index] = (tuple(before), kind, arriving)
-
-        def on_tokens(tokens: Sequence[Token]) -> None:
-            arriving.extend(tokens)
-            run.tell("tokens", path.index, count=len(tokens))
-
-        request = Request(
-            path=path.name,
-            ids=path.ids + tuple(token for span in before for token in span.ids),
-            text=path.text + "".join(span.text for span in before),
-            max_tokens=limit,
-            sampling=run.settings.sampling,
-            seed=derive(run.settings.seed, self.story, path.index, path.steps, kind),
-            stop=stop,
-            stop_ids=stop_ids,
-        )
-        lost = list(self.lost)
-        generation = await run.engine.generate(request, on_tokens=on_tokens)
-        self.outlived += [path for path in self.lost if path in lost]
-        self.lost = [path for path in self.lost if path not in lost]
-        if not generation.count and generation.finish != "end":
-            raise EngineError(f"the engine gave path {path.name} not one token ({generation.finish})")
-        return generation
-
-    async def _put(self, kind: SpanKind, text: str) -> Span:
-        """Text as a span, encoded with control tokens disabled: it can open and close nothing."""
-        if not self.run.exact:
-            return Span(kind, (), text, _guess(text))
-        ids = await self.run.engine.tokenize(text, special=False)
-        control = {*self.run.engine.info.end_ids, *_single(self.run.dialect.close_ids)}
-        if not control.isdisjoint(ids):
-            raise TertuliaError(
-                f"the engine reads control tokens in ordinary text ({text[:60]!r}): "
-                "use another engine, for heard text could close a thought here"
-            )
-        return Span(kind, ids, text, len(ids))
 
     def _tell(self, path: Path, step: Step, live: bool) -> None:
         if self.run.observer is None:
@@ -394,13 +334,3 @@ def _step_of(
         cached=came.cached_tokens,
         data={"finish": came.finish, **(data or {})},
     )
-
-
-def _single(ids: tuple[int, ...]) -> tuple[int, ...]:
-    """A close that is one token; one of several tokens is ordinary text."""
-    return ids if len(ids) == 1 else ()
-
-
-def _guess(text: str) -> int:
-    """About how many tokens a text is, where the server will tell only later."""
-    return 1 + len(text.encode()) // 4
