@@ -2,7 +2,7 @@
 
     >>> engine = ScriptedEngine({"q0/c0/p0": ["1) 2+3=5\\n</think>", "\\\\boxed{5}<|end|>"]})
 
-The tokenizer is a real byte-level BPE with control tokens, so characters outside ASCII are split over several
+The vocabulary is byte-level, with longer pieces and control tokens, so characters outside ASCII are split over several
 tokens and stop strings end in the middle of a token, as with a real model.
 """
 
@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import TracebackType
 from typing import Literal, Self
-
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from tertulia.engines.base import (
     EngineError,
@@ -82,7 +80,8 @@ class ScriptedEngine:
         delay: float = 0.0,
         cached: bool = True,
     ) -> None:
-        self._tokenizer, self._pieces = _vocabulary()
+        self._vocabulary = Vocabulary()
+        self._pieces = self._vocabulary.pieces
         self._function: Script | None = None if isinstance(script, Mapping) else (script or think)
         self._turns = (
             {path: deque(texts) for path, texts in script.items()} if isinstance(script, Mapping) else {}
@@ -108,15 +107,13 @@ class ScriptedEngine:
 
     def control_id(self, text: str) -> int:
         """Id of one of the control tokens, such as "</think>"."""
-        found = self._tokenizer.token_to_id(text)
-        if found is None or text not in CONTROL:
+        if text not in self._vocabulary.control:
             raise ValueError(f"{text!r} is no control token, expected one of {', '.join(CONTROL)}")
-        return int(found)
+        return self._vocabulary.control[text]
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of `text`; control tokens are parsed only with `special`."""
-        self._tokenizer.encode_special_tokens = not special
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return self._vocabulary.encode(text, special=special)
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens included."""
@@ -220,30 +217,34 @@ class ScriptedEngine:
         return max(0, min(same, len(request.ids) - 1))
 
 
-@cache
-def _vocabulary() -> tuple[Tokenizer, tuple[bytes, ...]]:
-    """The tokenizer, and the bytes of every id: 256 single bytes, beginnings of WORDS, control tokens."""
-    alphabet = _byte_alphabet()
-    vocabulary = {character: byte for byte, character in enumerate(alphabet)}
-    merges = []
-    for word in [start + word for word in WORDS.split() for start in ("", alphabet[ord(" ")])]:
-        whole = word[0]
-        for character in word[1:]:
-            if whole + character not in vocabulary:
-                vocabulary[whole + character] = len(vocabulary)
-                merges.append((whole, character))
-            whole += character
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in CONTROL])
-    byte_of = {character: byte for byte, character in enumerate(alphabet)}
-    pieces = [bytes(byte_of[character] for character in piece) for piece in vocabulary]
-    return tokenizer, tuple(pieces) + tuple(text.encode() for text in CONTROL)
+class Vocabulary:
+    """A byte-level vocabulary with control tokens; text is split into the longest pieces it has, from the left.
 
+    Pieces are the 256 single bytes, then the beginnings of WORDS with and without a blank before them.
+    """
 
-def _byte_alphabet() -> list[str]:
-    """The printable character that stands for each byte in a byte-level vocabulary (GPT-2's table)."""
-    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    spare = iter(range(0x100, 0x200))
-    return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
+    def __init__(self) -> None:
+        pieces = [bytes([byte]) for byte in range(256)]
+        for word in WORDS.split():
+            for whole in (word.encode(), b" " + word.encode()):
+                pieces += [whole[:end] for end in range(2, len(whole) + 1) if whole[:end] not in pieces]
+        self.pieces = tuple(pieces) + tuple(text.encode() for text in CONTROL)
+        self.control = {text: len(pieces) + place for place, text in enumerate(CONTROL)}
+        self._id_of = {piece: token for token, piece in enumerate(pieces)}
+        self._longest = max(map(len, pieces))
+
+    def encode(self, text: str, *, special: bool) -> tuple[int, ...]:
+        """Ids of `text`; control tokens are parsed only with `special`."""
+        if not special:
+            return tuple(self._split(text.encode()))
+        parts = re.split(f"({'|'.join(map(re.escape, CONTROL))})", text)
+        found = ([self.control[part]] if part in self.control else self._split(part.encode()) for part in parts)
+        return tuple(token for tokens in found for token in tokens)
+
+    def _split(self, data: bytes) -> Iterator[int]:
+        start = 0
+        while start < len(data):
+            ends = range(min(len(data), start + self._longest), start, -1)
+            end = next(end for end in ends if data[start:end] in self._id_of)
+            yield self._id_of[data[start:end]]
+            start = end
