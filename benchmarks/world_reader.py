@@ -9,7 +9,6 @@ import argparse
 import random
 
 from common import points, table, vote_share
-
 from tertulia.world.problems import problem, settings
 from tertulia.world.traces import trace
 
