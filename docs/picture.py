@@ -20,7 +20,7 @@ def main() -> None:
     """Runs the packaged model once and writes what the terminal shows at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--world-seed", type=int, default=3)
+    parser.add_argument("--world-seed", type=int, default=1)
     parser.add_argument("--difficulty", default="default")
     chosen = parser.parse_args()
     console = Console(record=True, width=132, force_terminal=True, file=io.StringIO(), highlight=False)
@@ -31,7 +31,7 @@ def main() -> None:
         told = lines.of(event)
         if event.kind == "start":
             console.print(Text(event.data["question"], style="bold"))
-        elif event.kind == "meeting":
+        elif event.kind == "meeting" or event.data.get("finding") == "differ":
             for line in told:
                 console.print(Text(line, style="cyan"))
 
