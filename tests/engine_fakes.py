@@ -16,9 +16,7 @@ from typing import Any
 
 from tertulia.engines.scripted import ScriptedEngine
 
-STORY = (
-    "Plan: start and add the doubles.\n1) 13+80=93 — বাংলা, ไทย, 🙂\n2) 93*2=186, right?\n</think>186<|end|>"
-)
+STORY = "Plan: start and add the doubles.\n1) 13+80=93 — বাংলা, ไทย, 🙂\n2) 93*2=186, right?\n</think>186<|end|>"
 Json = dict[str, Any]
 
 
@@ -156,20 +154,14 @@ class Fake:
         self.most = max(self.most, self.running)
         gone = asyncio.create_task(reader.read(1))
         try:
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-            )
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
             separators = None if self.spaces else (",", ":")
             async for event in self._events(path, body, trouble):
                 if gone.done():
                     raise _Cut
                 data = (
                     b"data: "
-                    + (
-                        event
-                        if isinstance(event, bytes)
-                        else json.dumps(event, separators=separators).encode()
-                    )
+                    + (event if isinstance(event, bytes) else json.dumps(event, separators=separators).encode())
                     + b"\n\n"
                 )
                 await self._write(writer, b"%x\r\n%s\r\n" % (len(data), data))
@@ -222,9 +214,7 @@ class Fake:
             last = upto == len(told)
             reason = (trouble.finish or finish) if last else None
             if self.kind == "sglang":
-                yield await self._sglang(
-                    told, start, upto, reason, matched, usage | {"cached_tokens": cached}
-                )
+                yield await self._sglang(told, start, upto, reason, matched, usage | {"cached_tokens": cached})
             else:
                 yield await self._openai(told, start, upto, reason, matched)
         if self.kind != "sglang" and (body.get("stream_options") or {}).get("include_usage"):
@@ -276,9 +266,7 @@ class Fake:
             choice |= {"token_ids": list(told[start:upto]), "stop_reason": matched if reason else None}
         return {"id": "cmpl-1", "object": "text_completion", "choices": [choice], "usage": None}
 
-    async def _sglang(
-        self, told: Sequence[int], start: int, upto: int, reason: Any, matched: Any, usage: Json
-    ) -> Json:
+    async def _sglang(self, told: Sequence[int], start: int, upto: int, reason: Any, matched: Any, usage: Json) -> Json:
         first = start if self.incremental else 0
         ended = {"type": reason, "matched": self.end if matched is None else matched} if reason else None
         text = (await self._text(told[:upto]))[len(await self._text(told[:first])) :]

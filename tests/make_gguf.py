@@ -100,9 +100,7 @@ def make_gguf(
     return tokenizer
 
 
-def _weights(
-    tokenizer: Tokenizer, size: int, width: int, inner: int, layers: int, seed: int
-) -> dict[str, np.ndarray]:
+def _weights(tokenizer: Tokenizer, size: int, width: int, inner: int, layers: int, seed: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int, scale: float) -> np.ndarray:

@@ -25,9 +25,7 @@ STREAMS = ("vllm", "sglang", "openai")
 
 @asynccontextmanager
 async def serving(kind: str, **more: Any) -> AsyncIterator[tuple[Fake, HttpEngine]]:
-    options = {
-        name: more.pop(name) for name in ("timeout", "retries", "patience", "max_connections") if name in more
-    }
+    options = {name: more.pop(name) for name in ("timeout", "retries", "patience", "max_connections") if name in more}
     async with Fake(kind, **more).serving() as fake, HttpEngine(fake.url, **options) as engine:
         fake.paths.clear()
         yield fake, engine
@@ -42,7 +40,7 @@ async def ask(fake: Fake, engine: HttpEngine, path: str = "q0/c0/p0", **more: An
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110  (a fake server sets no events)
             await asyncio.sleep(0.01)
 
@@ -156,7 +154,7 @@ async def test_a_llama_that_is_cut_goes_on_with_the_stretch_it_was_in() -> None:
 
 
 async def test_a_llama_that_takes_too_long_is_asked_for_less_at_once() -> None:
-    async with serving("llama.cpp", delay=0.01, timeout=0.5) as (fake, engine):
+    async with serving("llama.cpp", delay=0.02, timeout=1.0) as (fake, engine):
         assert (await ask(fake, engine)).ids == await fake.story()
         assert [body["n_predict"] for body in fake.bodies][:3] == [128, 64, 32]
 
@@ -224,14 +222,12 @@ async def test_retry_after_beyond_all_patience_gives_up_at_once() -> None:
         started = time.monotonic()
         with pytest.raises(EngineError, match="asks to wait 3600 s"):
             await ask(fake, engine)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
 
 
 async def test_patience_ends_in_one_clear_line() -> None:
     async with serving("vllm", troubles=deque([Trouble(500)] * 9), retries=2) as (fake, engine):
-        with pytest.raises(
-            EngineError, match=r"HTTP 500: too much to do.*gave up after 3 attempts"
-        ) as caught:
+        with pytest.raises(EngineError, match=r"HTTP 500: too much to do.*gave up after 3 attempts") as caught:
             await ask(fake, engine)
         assert "\n" not in str(caught.value)
         assert len(fake.bodies) == 3
@@ -245,14 +241,14 @@ async def test_a_request_that_is_wrong_is_not_tried_again() -> None:
 
 
 async def test_silence_is_a_failure_that_may_pass() -> None:
-    async with serving("vllm", troubles=deque([Trouble(stall_after=3)]), timeout=0.3) as (fake, engine):
+    async with serving("vllm", troubles=deque([Trouble(stall_after=3)]), timeout=1.5) as (fake, engine):
         generation = await ask(fake, engine)
         assert generation.ids == await fake.story()
         assert len(fake.bodies) == 2
 
 
 async def test_a_slow_stream_is_no_silence() -> None:
-    async with serving("vllm", delay=0.02, timeout=0.3) as (fake, engine):
+    async with serving("vllm", delay=0.02, timeout=1.0) as (fake, engine):
         assert (await ask(fake, engine)).text == WHOLE
         assert len(fake.bodies) == 1
 

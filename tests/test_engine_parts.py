@@ -24,10 +24,9 @@ ENGINE = ScriptedEngine()
 # Stops.
 
 
+@settings(deadline=None)
 @given(st.text("ab", max_size=30), st.lists(st.text("ab", min_size=1, max_size=4), min_size=1), st.randoms())
-def test_a_stop_is_found_in_the_piece_that_completes_it(
-    text: str, stops: list[str], chance: random.Random
-) -> None:
+def test_a_stop_is_found_in_the_piece_that_completes_it(text: str, stops: list[str], chance: random.Random) -> None:
     ends = [(text.find(stop) + len(stop), stop) for stop in stops if stop in text]
     matcher, told = StopMatcher(stops), ""
     while told != text:
@@ -121,7 +120,7 @@ def test_no_slot_is_held_twice_and_none_is_lost(count: int, seed: int) -> None:
                 task.cancel()
         done = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(error is None or isinstance(error, asyncio.CancelledError) for error in done)
-        async with asyncio.timeout(1):  # every slot can still be had
+        async with asyncio.timeout(20):  # every slot can still be had
             for at in range(count):
                 await slots.hold(f"last{at}").__aenter__()
 
@@ -148,9 +147,7 @@ class Server:
 
 
 @settings(deadline=None)
-@given(
-    st.text(st.characters(exclude_characters="\x1f" + BROKEN, exclude_categories=["Cs"])), st.integers(0, 40)
-)
+@given(st.text(st.characters(exclude_characters="\x1f" + BROKEN, exclude_categories=["Cs"])), st.integers(0, 40))
 def test_pieces_join_to_the_text_wherever_it_is_cut(text: str, cut: int) -> None:
     async def run() -> None:
         server = Server()
@@ -231,6 +228,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after(None) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=8).map(lambda b: b.replace(b"\n", b"").replace(b"\r", b"").strip())),
     st.randoms(),

@@ -104,9 +104,7 @@ async def test_a_context_that_is_too_long_is_refused() -> None:
 
 async def test_the_thinker_thinks_summarises_hears_and_answers() -> None:
     prompt = "<|user|>3 pears, 4 more, 5 more<|assistant|><think>\n"
-    assert think("<|user|>3, 4<|assistant|><think>\nPlan: start 3; a", PATH, 0).startswith(
-        "dd the rest\n1) 3+4="
-    )
+    assert think("<|user|>3, 4<|assistant|><think>\nPlan: start 3; a", PATH, 0).startswith("dd the rest\n1) 3+4=")
     paths = [f"p{at}" for at in range(100)]
     answers = [think(prompt, path, 1).rpartition("</think>")[0].splitlines()[-1] for path in paths]
     answers = [answer.rpartition("=")[2] for answer in answers]

@@ -34,9 +34,7 @@ class Templated(ScriptedEngine):
 
 async def test_a_profiles_prompt_comes_before_the_template() -> None:
     engine = ScriptedEngine()
-    profile = Profile(
-        prompt="<|user|>{question}<|assistant|><think>\n", think_open="<think>", think_close="</think>"
-    )
+    profile = Profile(prompt="<|user|>{question}<|assistant|><think>\n", think_open="<think>", think_close="</think>")
     dialect = await ModelDialect.probe(engine, profile)
     ids, text = await dialect.prompt_ids("", QUESTION)
     assert text == f"<|user|>{QUESTION}<|assistant|><think>\n"
@@ -84,9 +82,7 @@ async def test_a_chat_that_a_server_renders_to_ids() -> None:
 
 async def test_without_a_template_or_a_prompt_there_is_one_line_that_says_what_to_do() -> None:
     async with Fake("openai").serving() as fake, HttpEngine(fake.url) as engine:
-        with pytest.raises(
-            TertuliaError, match=r"no chat template .* give a profile with a prompt"
-        ) as caught:
+        with pytest.raises(TertuliaError, match=r"no chat template .* give a profile with a prompt") as caught:
             await ModelDialect.probe(engine, Profile())
         assert "\n" not in str(caught.value)
         dialect = await ModelDialect.probe(engine, Profile(prompt="Q: {question}\nA:"))

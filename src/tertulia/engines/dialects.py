@@ -18,9 +18,7 @@ from tertulia.engines.patience import Retryable
 
 Json = dict[str, Any]
 Messages = Sequence[Mapping[str, str]]
-NO_TOKENIZER = (
-    "this server tells no token ids, only text: use it in text mode, or use llama.cpp, vLLM or SGLang"
-)
+NO_TOKENIZER = "this server tells no token ids, only text: use it in text mode, or use llama.cpp, vLLM or SGLang"
 SEED_LIMIT = 2**31 - 1  # every server takes a seed below this
 SHORTEST_SLICE = 8
 RUNNING = re.compile(r"^(?:vllm:num_requests_running|sglang:num_running_reqs)\S*\s+(\S+)", re.MULTILINE)
@@ -31,9 +29,7 @@ CONTROL_LIKE = re.compile(r"<[^<>\s]{1,48}>|\[/?[A-Z_]{2,32}\]|◁[^◁▷\s]{1,
 class Ask(Protocol):
     """Sends a request and gives the JSON of the answer; None for 404 and 501 if `optional`."""
 
-    async def __call__(
-        self, method: str, path: str, body: Json | None = None, *, optional: bool = False
-    ) -> Any:
+    async def __call__(self, method: str, path: str, body: Json | None = None, *, optional: bool = False) -> Any:
         """Ask the server."""
         ...
 

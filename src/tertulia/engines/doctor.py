@@ -74,16 +74,12 @@ async def _ids_in(engine: Engine) -> Check:
     ids = await engine.tokenize(WORDS)
     back = await engine.detokenize(ids)
     if back.strip() != WORDS.strip():
-        return Check(
-            "ids in", "partly", "a text comes back changed", "the ids are kept, the text is for show"
-        )
+        return Check("ids in", "partly", "a text comes back changed", "the ids are kept, the text is for show")
     control = await engine.tokenize("</think><|im_end|>")
     parsed = await engine.tokenize("</think><|im_end|>", special=True)
     seen = f"{len(ids)} tokens; control tokens in a text stay text"
     if control == parsed and len(control) < 4:
-        return Check(
-            "ids in", "partly", "control tokens in a text are parsed", "heard texts are stripped of them"
-        )
+        return Check("ids in", "partly", "control tokens in a text are parsed", "heard texts are stripped of them")
     return Check("ids in", "yes", seen)
 
 
@@ -103,9 +99,7 @@ async def _cached(engine: Engine) -> Check:
     ids = await _context(engine) + first.ids if engine.info.mode == "ids" else ()
     second = await _generate(engine, "cache", 4, ids=ids, text=WORDS + first.text)
     if second.cached_tokens is None:
-        note = (
-            "the share from cache is left out of reports (vLLM tells it with --enable-prompt-tokens-details)"
-        )
+        note = "the share from cache is left out of reports (vLLM tells it with --enable-prompt-tokens-details)"
         return Check("cached tokens", "unknown", "the server does not say", note)
     share = second.cached_tokens / max(1, second.prompt_tokens)
     seen = f"{second.cached_tokens} of {second.prompt_tokens} tokens of a second call"
@@ -149,9 +143,7 @@ async def _streaming(engine: Engine) -> Check:
     if len(times) > 1:
         return Check("streaming", "yes", f"48 tokens in {len(times)} pieces")
     if size is not None:
-        note = (
-            "a cut connection loses at most one stretch; its stream would leave out ids of split characters"
-        )
+        note = "a cut connection loses at most one stretch; its stream would leave out ids of split characters"
         return Check("streaming", "partly", f"stretches of {size} tokens", note)
     return Check("streaming", "no", "all at once", "a cut connection loses what it had")
 
@@ -171,9 +163,7 @@ async def _abort(engine: Engine) -> Check:
     started = time.monotonic()
     while time.monotonic() - started < LONGEST_ABORT:
         if not await engine.busy():
-            return Check(
-                "abort", "yes", f"free {time.monotonic() - started:.2f} s after the connection closed"
-            )
+            return Check("abort", "yes", f"free {time.monotonic() - started:.2f} s after the connection closed")
         await asyncio.sleep(0.02)
     note = "stopped paths keep the server busy until their tokens are used up"
     return Check("abort", "no", f"still at work after {LONGEST_ABORT:g} s (or at somebody else's work)", note)

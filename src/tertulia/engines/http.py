@@ -163,9 +163,7 @@ class HttpEngine:
 
     # One exchange of a generation.
 
-    async def _exchange(
-        self, work: Continuation, reader: _Reader, stop_texts: Sequence[str], slot: int | None
-    ) -> None:
+    async def _exchange(self, work: Continuation, reader: _Reader, stop_texts: Sequence[str], slot: int | None) -> None:
         """Ask for what is missing; what comes is with the reader, also when this fails."""
         request = work.rest(self._dialect.slice_tokens)
         path, body = self._dialect.body(request, stop_texts, slot)

@@ -127,9 +127,7 @@ class ModelDialect:
 
 def _profile_frame(prompt: str) -> Callable[[bool], Awaitable[str]]:
     if "{question}" not in prompt:
-        raise TertuliaError(
-            f"the profile's prompt {prompt!r} has no place for the question: write {{question}} there"
-        )
+        raise TertuliaError(f"the profile's prompt {prompt!r} has no place for the question: write {{question}} there")
 
     async def frame(system: bool) -> str:
         return prompt.replace("{question}", USER).replace("{system}", SYSTEM if system else "")

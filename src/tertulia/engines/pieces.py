@@ -36,9 +36,7 @@ class Pieces:
         text = self._known.get((token,), "")
         return "" if BROKEN in text else text
 
-    async def texts(
-        self, ids: Sequence[int], pending: Sequence[int] = ()
-    ) -> tuple[list[str], tuple[int, ...]]:
+    async def texts(self, ids: Sequence[int], pending: Sequence[int] = ()) -> tuple[list[str], tuple[int, ...]]:
         """The texts of these ids in this order, and the ids at their end whose character is not whole yet.
 
         Bytes that belong to no character have no text.

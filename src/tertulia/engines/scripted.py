@@ -83,9 +83,7 @@ class ScriptedEngine:
         self._vocabulary = Vocabulary()
         self._pieces = self._vocabulary.pieces
         self._function: Script | None = None if isinstance(script, Mapping) else (script or think)
-        self._turns = (
-            {path: deque(texts) for path, texts in script.items()} if isinstance(script, Mapping) else {}
-        )
+        self._turns = {path: deque(texts) for path, texts in script.items()} if isinstance(script, Mapping) else {}
         self._faults = {path: deque(kinds) for path, kinds in (faults or {}).items()}
         self._delay = delay
         self._cached = cached
@@ -191,9 +189,7 @@ class ScriptedEngine:
             if len(tokens) == request.max_tokens:
                 break
         if finish == "cut" and not tokens:
-            raise EngineError(
-                f"scripted engine: connection of path {request.path} lost before the first token"
-            )
+            raise EngineError(f"scripted engine: connection of path {request.path} lost before the first token")
         return Generation(tuple(tokens), finish, stop, len(request.ids), self._reuse(request, tokens))
 
     async def _continuation(self, request: Request) -> tuple[int, ...]:

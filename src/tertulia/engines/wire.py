@@ -135,8 +135,7 @@ class _Link(asyncio.Protocol):
         if status[1] == "100":
             return self._read_head(data[end + 4 :])
         headers = {
-            name.strip().lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines[1:])
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
         }
         self._reply = Reply(int(status[1]), headers)
         self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
@@ -285,9 +284,7 @@ class Wire:
             link.abort()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, link = await loop.create_connection(
-                    lambda: _Link(loop), self._host, self._port, ssl=self._tls
-                )
+                _, link = await loop.create_connection(lambda: _Link(loop), self._host, self._port, ssl=self._tls)
         except TimeoutError:
             raise Unreachable(f"no connection within {self._connect_timeout:g} s") from None
         except OSError as error:
