@@ -92,9 +92,7 @@ def test_the_search_for_machine_paths_finds_them(line: str) -> None:
     assert _of_one_machine(line) == [line]
 
 
-@pytest.mark.parametrize(
-    "line", ["https://host/work" + "/x", "cli/doctor.py", "a / b", "see docs/optional.md"]
-)
+@pytest.mark.parametrize("line", ["https://host/work" + "/x", "cli/doctor.py", "a / b", "see docs/optional.md"])
 def test_the_search_for_machine_paths_leaves_other_text_alone(line: str) -> None:
     assert _of_one_machine(line) == []
 

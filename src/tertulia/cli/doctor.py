@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from tertulia.engines.doctor import Check
 
 
-def doctor(
-    engine: options.EngineUrl = None, model: options.Model = None, threads: options.Threads = None
-) -> None:
+def doctor(engine: options.EngineUrl = None, model: options.Model = None, threads: options.Threads = None) -> None:
     """Say what an engine can do, and what is done where it cannot."""
     import asyncio
 

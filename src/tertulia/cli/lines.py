@@ -74,10 +74,7 @@ class Lines:
     def meeting(self, index: int, heard: Sequence[Sequence[int]]) -> str | None:
         """What is new about a meeting, None for nothing."""
         before = self._told.get(index, [])
-        new = [
-            [] if at < len(before) and list(peers) == before[at] else list(peers)
-            for at, peers in enumerate(heard)
-        ]
+        new = [[] if at < len(before) and list(peers) == before[at] else list(peers) for at, peers in enumerate(heard)]
         self._told[index] = [list(peers) for peers in heard]
         if self._board and not any(new):
             return None

@@ -102,9 +102,7 @@ def picture(scene: Scene, height: int) -> RenderableType:
     hidden = len(scene.paths) - len(numbered)
     foot = f"and {hidden} more paths; " if hidden else ""
     over = sum(row.over for row in scene.paths)
-    return Group(
-        table, Text(f"{foot}{over} of {len(scene.paths)} finished, {scene.generated:,} tokens", style="dim")
-    )
+    return Group(table, Text(f"{foot}{over} of {len(scene.paths)} finished, {scene.generated:,} tokens", style="dim"))
 
 
 def _cells(path: int, row: Row, budget: int) -> tuple[Any, ...]:

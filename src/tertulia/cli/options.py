@@ -31,15 +31,11 @@ Preset = Annotated[str | None, _option("Where settings not given come from: tert
 Paths = Annotated[int | None, _option("Paths in the circle.")]
 Every = Annotated[int | None, _option("A meeting every so many thought tokens; 0: never.")]
 MeetAt = Annotated[str | None, _option("Meetings at these places, such as 2048,4096.", metavar="TOKENS")]
-LastCall = Annotated[
-    bool | None, _option("A meeting for a path about to close its thought while the board disagrees.")
-]
+LastCall = Annotated[bool | None, _option("A meeting for a path about to close its thought while the board disagrees.")]
 LastCalls = Annotated[int | None, _option("At most so many last calls of one path.")]
 SelfOpened = Annotated[bool | None, _option("Paths may open a meeting themselves.")]
 Heard = Annotated[int | None, _option("Peers heard at a meeting; 0: all that the router gives.")]
-Router = Annotated[
-    str | None, _option("Who hears whom: answers, dispersed, clustered, hybrid, random or all.")
-]
+Router = Annotated[str | None, _option("Who hears whom: answers, dispersed, clustered, hybrid, random or all.")]
 MaxHeard = Annotated[int | None, _option("At most so many paths hear one peer at a meeting.")]
 Frame = Annotated[str | None, _option("How claims are told: digest or quotes.")]
 Counted = Annotated[str | None, _option("Whose claims a digest counts: all peers', or only of those heard.")]
@@ -48,9 +44,7 @@ Placebo = Annotated[str | None, _option("A control without peers' information: e
 FalseRate = Annotated[float | None, _option("Share of made-up markers under the placebo false, 0 to 1.")]
 Mode = Annotated[str | None, _option("sync: paths wait for each other at a meeting. board: they do not.")]
 Budget = Annotated[int | None, _option("Hard cap on the tokens that a path generates.", metavar="TOKENS")]
-ConsensusStop = Annotated[
-    int | None, _option("Stop the rest when so many paths agree; 0: never.", metavar="PATHS")
-]
+ConsensusStop = Annotated[int | None, _option("Stop the rest when so many paths agree; 0: never.", metavar="PATHS")]
 Vote = Annotated[str | None, _option("majority or shortest-majority.")]
 Layers = Annotated[int | None, _option("Aggregation layers of the method moa.")]
 AnswerKind = Annotated[str | None, _option("math: an answer in a box. choice: a letter.")]

@@ -99,9 +99,7 @@ def _call(given: dict[str, Any]) -> dict[str, Any]:
     elif "difficulty" in given:
         raise TertuliaError("--difficulty is for a world problem, but there is a question: leave one out")
     if "threads" in given and "engine" in given:
-        raise TertuliaError(
-            "--threads is for llama.cpp in this process, but there is --engine: leave one out"
-        )
+        raise TertuliaError("--threads is for llama.cpp in this process, but there is --engine: leave one out")
     if "last_call" in given or "last_calls" in given:
         given["last_call"] = _last_calls(given.get("last_call"), given.pop("last_calls", None))
     if "meet_at" in given:
