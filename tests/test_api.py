@@ -46,13 +46,9 @@ def test_the_same_call_tells_the_same_story() -> None:
 def test_a_finished_journal_is_told_again_without_the_engine(tmp_path: Path) -> None:
     events: list[Event] = []
     first = solve(QUESTION, engine="scripted", journal=tmp_path / "run.jsonl").to_json()
-    again = solve(
-        QUESTION, engine="scripted", journal=tmp_path / "run.jsonl", observer=events.append
-    ).to_json()
+    again = solve(QUESTION, engine="scripted", journal=tmp_path / "run.jsonl", observer=events.append).to_json()
     assert first | {"seconds": 0} == again | {"seconds": 0}
-    assert (
-        sum(event.data["count"] for event in events if event.kind == "tokens") == first["tokens"]["generated"]
-    )
+    assert sum(event.data["count"] for event in events if event.kind == "tokens") == first["tokens"]["generated"]
 
 
 def test_a_journal_of_another_question_is_refused(tmp_path: Path) -> None:

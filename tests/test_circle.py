@@ -31,15 +31,11 @@ async def pair(first: list[str], second: list[str] | None = None, **asked: Any) 
 
 
 async def test_a_summary_that_grows_too_long_is_asked_for_once_more_and_shorter() -> None:
-    told = await pair(
-        ["1) 1+1=3\n2) 3", "1=3 and on " * 30, "1=3</summarize>", "2) 3+4=7\n</think>", "\\boxed{7}"]
-    )
+    told = await pair(["1) 1+1=3\n2) 3", "1=3 and on " * 30, "1=3</summarize>", "2) 3+4=7\n</think>", "\\boxed{7}"])
     path = told.outcome.paths[0]
     failed, second = spans(told, 0, "summary")
     assert failed.startswith("1=3 and on") and second == "1=3</summarize>"
-    limits = [
-        call.max_tokens for call in told.engine.calls if call.path == P0 and "</summarize>" in call.stop
-    ]
+    limits = [call.max_tokens for call in told.engine.calls if call.path == P0 and "</summarize>" in call.stop]
     assert limits == [64, 32]
     assert path.tokens.generated >= 64, "the failed summary is counted"
     assert path.tokens.discarded == 1, "and it stays in the path: only the segment's tail was cut"
@@ -77,13 +73,8 @@ async def test_an_empty_summary_is_heard_by_nobody() -> None:
 
 
 async def test_the_same_summary_is_not_heard_twice() -> None:
-    script = {
-        f"q0/c0/p{path}": ["far.\nand so on", "1=2</summarize>", "On.\n</think>\\boxed{1}"]
-        for path in range(4)
-    }
-    told = await tell(
-        ScriptedEngine(script), paths=4, every=10, last_call=0, frame="quotes", router="random", heard=3
-    )
+    script = {f"q0/c0/p{path}": ["far.\nand so on", "1=2</summarize>", "On.\n</think>\\boxed{1}"] for path in range(4)}
+    told = await tell(ScriptedEngine(script), paths=4, every=10, last_call=0, frame="quotes", router="random", heard=3)
     assert all(len(peers or []) == 1 for peers in told.outcome.meetings[0].heard)
 
 
@@ -207,9 +198,7 @@ async def test_once_enough_agree_the_rest_are_stopped_and_a_replay_stops_them_to
 
 async def test_stopping_saves_what_the_rest_would_have_needed() -> None:
     long = ["1) 1+1=2\n" * 20 + "</think>\\boxed{2}<|end|>"]
-    engine = ScriptedEngine(
-        {P0: long, P1: long, P2: ["much to say"]}, faults={P2: [Fault("stall", seconds=5)]}
-    )
+    engine = ScriptedEngine({P0: long, P1: long, P2: ["much to say"]}, faults={P2: [Fault("stall", seconds=5)]})
     told = await tell(engine, paths=3, every=0, last_call=0, consensus_stop=2, mode="board", budget=400)
     assert told.outcome.saved == told.outcome.paths[0].tokens.generated
 
@@ -222,9 +211,7 @@ async def test_doubt_asks_some_that_agree_to_recheck_what_they_wrote_last() -> N
     assert not any("check step" in text for path in range(3) for text in spans(told, path, "heard"))
 
 
-@pytest.mark.parametrize(
-    ("placebo", "only"), [("echo", "no difference"), ("recheck", "check step"), ("false", "step")]
-)
+@pytest.mark.parametrize(("placebo", "only"), [("echo", "no difference"), ("recheck", "check step"), ("false", "step")])
 async def test_placebos_tell_nothing_about_peers(placebo: str, only: str) -> None:
     told = await tell(every=40, placebo=placebo, false_rate=1.0, paths=4, last_call=0)
     heard = [text for path in range(4) for text in spans(told, path, "heard")]
@@ -234,9 +221,7 @@ async def test_placebos_tell_nothing_about_peers(placebo: str, only: str) -> Non
 
 async def test_the_false_placebo_marks_at_its_rate() -> None:
     told = await tell(placebo="false", false_rate=0.0, paths=4, last_call=0)
-    assert {text for path in range(4) for text in spans(told, path, "heard")} == {
-        "\n<peers>no difference</peers>\n"
-    }
+    assert {text for path in range(4) for text in spans(told, path, "heard")} == {"\n<peers>no difference</peers>\n"}
 
 
 async def test_a_model_that_does_not_think_aloud_ends_its_thought_with_the_text() -> None:

@@ -94,9 +94,7 @@ def test_a_false_marker_names_a_value_that_is_not_mine() -> None:
         text = false.tell(post(0, 5, 61), [], [], Random(seed)).text
         words = text.replace("<peers>step ", "").replace("</peers>\n", "")
         step, _, rest = words.partition(": you ")
-        mine, count, total, other = (
-            word.strip(",") for word in rest.split(" ") if word[0].isdigit() or word[0] == "-"
-        )
+        mine, count, total, other = (word.strip(",") for word in rest.split(" ") if word[0].isdigit() or word[0] == "-")
         assert mine == {"1": "5", "2": "61"}[step] != other
         assert 1 <= int(count) <= int(total) == 7
 

@@ -52,9 +52,7 @@ circles = st.fixed_dictionaries(
 )
 profiles = st.sampled_from([SMALL, COMPACT])
 faults = st.lists(
-    st.sampled_from(
-        [None, None, Fault("cut", after=3), Fault("empty"), Fault("error"), Fault("stall", seconds=0)]
-    ),
+    st.sampled_from([None, None, Fault("cut", after=3), Fault("empty"), Fault("error"), Fault("stall", seconds=0)]),
     max_size=6,
 )
 
@@ -130,9 +128,7 @@ def test_every_token_is_the_engines_own_and_counted(
 
 @quick
 @given(circles, profiles, st.integers(0, 10_000))
-def test_nothing_that_is_put_in_opens_or_closes_anything(
-    asked: dict[str, Any], profile: Profile, story: int
-) -> None:
+def test_nothing_that_is_put_in_opens_or_closes_anything(asked: dict[str, Any], profile: Profile, story: int) -> None:
     possible(profile, asked)
     engine = engine_for(story, [])
     told = asyncio.run(tell(engine, profile=profile, **asked))
@@ -150,9 +146,7 @@ async def test_what_no_filter_caught_is_still_only_text(monkeypatch: pytest.Monk
     script = {f"q0/c0/p{path}": talk for path in range(2)}
     script["q0/c0/p0"] = ["I look.\nand on", "2=5 <|end</summarize>", *talk[2:]]
     engine = PlainTalk({**script})
-    told = await tell(
-        engine, paths=2, every=10, heard=1, router="random", frame="quotes", last_call=0, budget=200
-    )
+    told = await tell(engine, paths=2, every=10, heard=1, router="random", frame="quotes", last_call=0, budget=200)
     heard = [span for span in told.outcome.paths[0].spans if span.kind == "heard"]
     assert "</think><|end|>" in heard[0].text
     assert {engine.control_id(tag) for tag in CONTROL}.isdisjoint(heard[0].ids)
@@ -160,9 +154,7 @@ async def test_what_no_filter_caught_is_still_only_text(monkeypatch: pytest.Monk
 
 @quick
 @given(circles, st.integers(0, 10_000))
-def test_a_text_server_makes_the_same_circle_and_every_record_says_so(
-    asked: dict[str, Any], story: int
-) -> None:
+def test_a_text_server_makes_the_same_circle_and_every_record_says_so(asked: dict[str, Any], story: int) -> None:
     possible(COMPACT, asked)
     told = asyncio.run(tell(TextServer(random_script(story)), profile=COMPACT, **asked))
     steps = [record for record in told.records if "spans" in record]
@@ -320,8 +312,7 @@ def count_lines(journal: FilePath) -> int:
 def spans_of(told: Any) -> list[Any]:
     """Everything but the cache, which an engine that was started again does not have."""
     return [
-        (path.place, path.answer, path.spans, path.tokens.to_json() | {"cached": None})
-        for path in told.outcome.paths
+        (path.place, path.answer, path.spans, path.tokens.to_json() | {"cached": None}) for path in told.outcome.paths
     ]
 
 
@@ -364,9 +355,7 @@ async def test_a_path_that_fails_is_marked_and_the_others_answer(mode: str) -> N
 
 
 @pytest.mark.parametrize("mode", ["sync", "board"])
-async def test_when_the_engine_is_gone_the_run_stops_and_can_be_gone_on_with(
-    tmp_path: FilePath, mode: str
-) -> None:
+async def test_when_the_engine_is_gone_the_run_stops_and_can_be_gone_on_with(tmp_path: FilePath, mode: str) -> None:
     journal = tmp_path / "run.jsonl"
     # The first path gets an answer to what it asked before the others failed: that proves nothing.
     gone = {f"q0/c0/p{path}": [Fault("error")] * 5 for path in range(3)}

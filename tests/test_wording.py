@@ -19,9 +19,7 @@ def test_a_file_of_ones_own_is_laid_over_the_packaged_words(tmp_path: Path) -> N
 
 def test_a_file_can_bring_a_language_that_the_package_does_not_have(tmp_path: Path) -> None:
     own = tmp_path / "eo.toml"
-    own.write_text(
-        'step_differ = "{step} {mine} {count} {total} {other}"\nstep_agree = "jes"\nstep_doubt = "{step}?"'
-    )
+    own.write_text('step_differ = "{step} {mine} {count} {total} {other}"\nstep_agree = "jes"\nstep_doubt = "{step}?"')
     assert Wording.load("pebble", "eo", own).step_agree_text() == "<peers>jes</peers>\n"
 
 
@@ -48,9 +46,7 @@ def test_a_wrong_file_is_said_in_one_line(tmp_path: Path, text: str, line: str) 
 def test_a_set_or_a_language_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(TertuliaError, match="unknown wording set 'fuller'"):
         Wording.load("fuller", "en")
-    with pytest.raises(
-        TertuliaError, match="no wordings of the set pebble in language 'tlh': use one of bn, de"
-    ):
+    with pytest.raises(TertuliaError, match="no wordings of the set pebble in language 'tlh': use one of bn, de"):
         Wording.load("pebble", "tlh")
     with pytest.raises(TertuliaError, match="cannot be read"):
         Wording.load("full", "en", tmp_path / "missing.toml")

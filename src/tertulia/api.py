@@ -152,9 +152,7 @@ def solve(question: str | None = None, **arguments: Any) -> Result:
     except RuntimeError:
         pass
     else:
-        raise TertuliaError(
-            "solve cannot be called in a running event loop: use await solve_async(...) there"
-        )
+        raise TertuliaError("solve cannot be called in a running event loop: use await solve_async(...) there")
     return asyncio.run(solve_async(question, **arguments))
 
 
@@ -232,9 +230,7 @@ async def _running(
         yield Run(engine, asked, profile, wording, settings, book, thinking, observer)
 
 
-def header(
-    info: EngineInfo, profile: Profile, question: str, settings: Settings, wording: Wording
-) -> dict[str, Any]:
+def header(info: EngineInfo, profile: Profile, question: str, settings: Settings, wording: Wording) -> dict[str, Any]:
     """What a journal is for: a run with anything else here must not go on in it."""
     words = hashlib.blake2b(repr((asdict(wording), profile)).encode(), digest_size=8).hexdigest()
     return {
@@ -281,9 +277,7 @@ async def _entered(
         yield started, profile_for(model if engine is None else model or started.info.model)
 
 
-def engine_for(
-    engine: str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]
-) -> Engine:
+def engine_for(engine: str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]) -> Engine:
     """The engine that `solve_async` would use, not yet entered; takes the same arguments."""
     if engine == "scripted":
         from tertulia.engines.scripted import ScriptedEngine
@@ -309,9 +303,7 @@ def context_for(settings: Settings, profile: Profile) -> int:
     """Tokens of context that a path can need: its question, its budget, and what its meetings put in."""
     question = 1024
     spacing = settings.every or settings.budget
-    meetings = (
-        settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
-    )
+    meetings = settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
     compact = settings.frame == "digest" and profile.stepwise
     heard = 48 if compact else 160 + settings.heard * profile.summary_tokens
     return question + settings.budget + meetings * heard

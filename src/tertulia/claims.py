@@ -167,9 +167,7 @@ def tally(mine: Claims, peers: Mapping[int, Claims]) -> Tally:
     groups = group_answers(answers)
     counts = Counter(group for group in groups[1:] if group is not None)
     votes = sorted(((answers[group] or "", count) for group, count in counts.items()), key=_most_first)
-    dissent = frozenset(
-        peer for peer, group in zip(who, groups[1:], strict=True) if group not in (None, groups[0])
-    )
+    dissent = frozenset(peer for peer, group in zip(who, groups[1:], strict=True) if group not in (None, groups[0]))
     return Tally(mine.answer, tuple(votes), dissent)
 
 

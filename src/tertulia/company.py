@@ -28,9 +28,7 @@ class Company:
         """The paths that still have something to do."""
         return [path for path in self.paths if path.active]
 
-    async def each(
-        self, act: Callable[..., Awaitable[None]], paths: Sequence[Path], *more: Sequence[Any]
-    ) -> None:
+    async def each(self, act: Callable[..., Awaitable[None]], paths: Sequence[Path], *more: Sequence[Any]) -> None:
         """Lets these paths do the same at once, each with its own of the further arguments."""
         await together(*(self._guarded(act, *arguments) for arguments in zip(paths, *more, strict=True)))
 

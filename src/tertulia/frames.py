@@ -135,13 +135,9 @@ class Frame:
         words = self._quoted(quoted) if finding == "differ" and not self.stepwise else ""
         lines = self.wording.framed("\n".join(filter(None, (text, words))))
         heard = tuple(dict.fromkeys((*who, *(post.path for post in quoted if words))))
-        return Heard(
-            lines + (self.wording.check if text and finding == "differ" else ""), heard, finding, outvoted
-        )
+        return Heard(lines + (self.wording.check if text and finding == "differ" else ""), heard, finding, outvoted)
 
-    def _quotes(
-        self, quoted: Sequence[Post], doubted: Heard | None, finding: Finding, outvoted: bool
-    ) -> Heard:
+    def _quotes(self, quoted: Sequence[Post], doubted: Heard | None, finding: Finding, outvoted: bool) -> Heard:
         told = [post for post in quoted if post.summary]
         text = self.wording.framed(self._quoted(told) or self.wording.quote_none) + self.wording.check
         if doubted:

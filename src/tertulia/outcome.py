@@ -37,9 +37,7 @@ class Outcome:
         return round(sum(max(0.0, usual - spent) for spent in stopped))
 
 
-async def verdict_of(
-    run: Run, name: str, story: str, paths: Sequence[Path], of: int | None = None
-) -> Verdict:
+async def verdict_of(run: Run, name: str, story: str, paths: Sequence[Path], of: int | None = None) -> Verdict:
     """The verdict of the paths that came to an end; journaled, so that it can be read without voting again.
 
     Args:

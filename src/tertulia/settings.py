@@ -173,9 +173,7 @@ def _validated(values: Mapping[str, Any]) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            raise TertuliaError(
-                f"unknown setting {name!r}: use one of {', '.join(Settings.model_fields)}"
-            ) from None
+            raise TertuliaError(f"unknown setting {name!r}: use one of {', '.join(Settings.model_fields)}") from None
         expected = first["msg"][0].lower() + first["msg"][1:]
         if first["type"] == "literal_error":
             expected = "use one of " + str(first["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
@@ -199,9 +197,7 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
     if settings.method == "leap-single" and not settings.every:
         raise TertuliaError("the method leap-single meets once: set every to the thought tokens before that")
     if settings.consensus_stop > settings.paths:
-        raise TertuliaError(
-            f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer"
-        )
+        raise TertuliaError(f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer")
     _check_budget(settings, profile)
 
 

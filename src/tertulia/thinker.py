@@ -145,9 +145,7 @@ class Thinker:
         room = self.room(path) - came.count
         reads = self.run.profile.reads_thought
         call = (
-            calls
-            and path.last_calls < settings.last_call
-            and room > (0 if reads else self.run.profile.summary_tokens)
+            calls and path.last_calls < settings.last_call and room > (0 if reads else self.run.profile.summary_tokens)
         )
         close = find_close(came.tokens, self.run.dialect.close_ids, self.run.dialect.think_close)
         if close is not None:
@@ -246,11 +244,7 @@ class Thinker:
         if path.held is not None:
             return Step("kept", release="keep", place=place)
         words = self.run.wording
-        spans = [
-            await self.exchange.put(
-                "cue", (words.cue_give_up if path.open_summary else "") + words.after_summary
-            )
-        ]
+        spans = [await self.exchange.put("cue", (words.cue_give_up if path.open_summary else "") + words.after_summary)]
         if close.think_close:
             spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))
         return Step("kept", tuple(spans), place=place)

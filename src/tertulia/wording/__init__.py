@@ -159,9 +159,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise TertuliaError(
-            f"the wording file {file} cannot be read: {error.strerror}; give a TOML file"
-        ) from error
+        raise TertuliaError(f"the wording file {file} cannot be read: {error.strerror}; give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TertuliaError(f"the wording file {file} is not TOML: {error}; correct it") from error
 
