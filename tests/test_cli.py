@@ -316,7 +316,7 @@ def test_a_reader_that_leaves_early_is_no_error(run: FakeRun) -> None:
         "import sys; from tertulia import api; from tertulia.cli import main\n"
         "async def run(question, observer): [print('x' * 1000) for _ in range(1000)]\n"
         "api.solve_async = run\n"
-        "sys.exit(main(['solve', 'q']))"
+        "sys.exit(main(['solve', '--quiet', 'q']))"
     )
     done = subprocess.run(
         f'"{sys.executable}" -c "$CODE" | head -1; echo "${{PIPESTATUS[0]}}"',
@@ -328,3 +328,21 @@ def test_a_reader_that_leaves_early_is_no_error(run: FakeRun) -> None:
     )
     assert done.stderr == ""
     assert done.stdout.split() == ["x" * 1000, "141"]
+
+
+def test_a_run_that_was_to_have_meetings_and_had_none_says_so() -> None:
+    from tertulia.cli.report import meeting_line
+
+    ran = {"method": "leap", "meetings": [], "settings": {"every": 4096}}
+    assert "every 4,096 tokens" in (meeting_line(ran) or "")
+    assert meeting_line(ran | {"meetings": [{"index": 0, "heard": []}]}) is None
+    assert meeting_line(ran | {"method": "independent"}) is None
+
+
+def test_a_question_of_ones_own_is_told_that_the_packaged_model_knows_only_its_world(
+    run: FakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["solve", "What is 12 * 17?"])
+    assert "its own world only" in capsys.readouterr().err
+    main(["solve", "What is 12 * 17?", "--model", "m.gguf"])
+    assert "its own world" not in capsys.readouterr().err

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-BUSY_MACHINE = 1.0  # seconds that ending a process may take where others work too
+BUSY_MACHINE = 6.0  # seconds that ending a process may take where many others work; the work itself takes 60
 
 START = """
 import asyncio, sys, threading, time
@@ -68,7 +68,7 @@ def _stopped(work: str, *arguments: str, number: int = signal.SIGINT) -> tuple[i
         time.sleep(0.1)  # "running" is printed just before the work begins
         begin = time.perf_counter()
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=30)
         assert time.perf_counter() - begin < BUSY_MACHINE
     finally:
         process.kill()

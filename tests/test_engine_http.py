@@ -379,3 +379,17 @@ async def test_what_is_wrong_with_the_server_is_one_line() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(EngineError, match="unknown dialect 'lama'"):
         HttpEngine("http://localhost", dialect="lama")
+
+
+async def test_a_proxy_that_passes_on_the_list_of_a_llama_server_but_not_its_calls_is_used_in_text_mode() -> None:
+    engine = HttpEngine("http://127.0.0.1:9", dialect=None)
+    asked: list[str] = []
+
+    async def ask(method: str, path: str, body: object = None, *, optional: bool = False) -> object:
+        asked.append(path)
+        return None
+
+    engine._ask = ask  # type: ignore[method-assign]
+    assert await engine._recognise([{"id": "m", "owned_by": "llamacpp"}]) == "openai"
+    assert "/props" in asked
+    assert await engine._recognise([{"id": "m", "owned_by": "vllm"}]) == "vllm"

@@ -86,7 +86,7 @@ class Result:
             "tokens": self.tokens.to_json() | {"saved": self.saved},
             "seconds": round(self.seconds, 3),
             "seed": self.settings.seed,
-            "engine": self.engine.url or self.engine.name,
+            "engine": self.engine.name if self.engine.name == "embedded" else self.engine.url or self.engine.name,
             "model": self.engine.model,
             "method": self.settings.method,
             "mode": self.engine.mode,

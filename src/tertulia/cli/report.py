@@ -67,6 +67,17 @@ def engine_line(result: Mapping[str, Any]) -> str | None:
     return "Text mode: this server takes and returns no token ids, so spans are text and counts the server's."
 
 
+def meeting_line(result: Mapping[str, Any]) -> str | None:
+    """What to say of a run that was to have meetings and had none; else None."""
+    every = (result.get("settings") or {}).get("every")
+    if result.get("method") != "leap" or result["meetings"] or not every:
+        return None
+    return (
+        f"No meeting was held: one is due every {every:,} tokens, and no path thought so long; "
+        "with a smaller --every they meet."
+    )
+
+
 def lines(result: Mapping[str, Any], answer: object | None = None, *, resumed: bool = False) -> list[str]:
     """The whole report.
 
@@ -76,5 +87,5 @@ def lines(result: Mapping[str, Any], answer: object | None = None, *, resumed: b
         resumed: Whether the run went on from a journal.
     """
     tokens = token_line(result, resumed=resumed)
-    told = [verdict_line(result), right_line(result, answer), tokens, engine_line(result)]
+    told = [verdict_line(result), right_line(result, answer), tokens, meeting_line(result), engine_line(result)]
     return [line for line in told if line is not None]

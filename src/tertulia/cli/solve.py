@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tertulia.api import Event, Result
 
 NO_VERDICT = 1  # exit code
+ONLY_ITS_WORLD = (
+    "note: the packaged model solves problems of its own world only; for others give --model FILE.gguf or --engine URL"
+)
 
 
 def solve(
@@ -75,6 +78,8 @@ def solve(
     call = _call(given)
     resumed = journal is not None and journal.exists()
     view = _view(silent=json_ or quiet)
+    if not (json_ or quiet) and "question" in given and not {"model", "engine"} & given.keys():
+        print(ONLY_ITS_WORLD, file=sys.stderr)
 
     def observe(event: Event) -> None:
         if event.kind == "start":

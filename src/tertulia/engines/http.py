@@ -283,10 +283,11 @@ class HttpEngine:
             self._wire.limit(min(self._max_connections, self.info.slots + 2))
 
     async def _recognise(self, listed: list[Json]) -> str:
-        for entry in listed:
-            if entry.get("owned_by") in OWNERS:
-                return OWNERS[entry["owned_by"]]
-        # Behind a proxy the owner may be somebody else.
+        owners = [OWNERS[entry["owned_by"]] for entry in listed if entry.get("owned_by") in OWNERS]
+        if owners and owners[0] != "llama.cpp":
+            return owners[0]
+        # Behind a proxy the owner may be somebody else; and one may pass on the list of a llama.cpp server
+        # without the calls that we need.
         for path, name, key in (
             ("/props", "llama.cpp", "default_generation_settings"),
             ("/get_model_info", "sglang", "model_path"),
