@@ -44,7 +44,7 @@ def say_when_stopped(message: str, clean_up: Callable[[], None] = lambda: None) 
             clean_up()
         # Not `print`: the signal may have come while something was being printed.
         os.write(2, f"\n{message}\n".encode())
-        raise SystemExit(128 + number)
+        os._exit(128 + number)
 
     for number in SIGNALS:
         signal.signal(number, stop)
