@@ -77,11 +77,11 @@ def _stopped(work: str, *arguments: str, number: int = signal.SIGINT) -> tuple[i
 
 @pytest.mark.parametrize("work", ["patient", "busy", "deep_in_a_thread", "leaves_a_thread"])
 def test_ctrl_c_stops_at_once_with_one_line_and_exit_code_130(work: str) -> None:
-    code, err = _stopped(work, "solve", "a question", "--journal", "my run.jsonl", "--seed", "3")
+    code, err = _stopped(work, "solve", "a question", "--model", "m.gguf", "--journal", "my run.jsonl", "--seed", "3")
     assert code == 130
     assert err.split("\n") == [
         "",
-        "Stopped. To go on where it was: tertulia solve 'a question' --journal 'my run.jsonl' --seed 3",
+        "Stopped. To go on where it was: tertulia solve 'a question' --model m.gguf --journal 'my run.jsonl' --seed 3",
         "",
     ]
 
@@ -93,7 +93,7 @@ def test_without_a_journal_it_says_that_nothing_was_kept() -> None:
 
 
 def test_while_a_model_is_being_loaded_it_stops_too_and_there_is_nothing_to_go_on_with() -> None:
-    code, err = _stopped("loading", "solve", "q", "--journal", "run.jsonl")
+    code, err = _stopped("loading", "solve", "q", "--model", "m.gguf", "--journal", "run.jsonl")
     assert code == -signal.SIGINT
     assert err == ""
 
