@@ -78,7 +78,7 @@ def test_prompts_cues_and_heard_text_are_not_trained_on(tokenizer):
 
 def test_the_same_place_in_a_run_gives_the_same_batches(tokenizer):
     mix = Mix({"en": 1, "ru": 1}, {"easy": 1, "default": 1, "long": 0})
-    dials = {"seed": 1, "tokens": 4096, "context": 1024, "progress": 0.5, "examples": 40}
+    dials = {"seed": 1, "tokens": 4096, "context": 4096, "progress": 0.5, "examples": 40}
     first, again = (list(batches(tokenizer, mix, chunk=2, **dials)) for _ in range(2))
     other = list(batches(tokenizer, mix, chunk=3, **dials))
     assert all((one.ids == two.ids).all() for one, two in zip(first, again, strict=True))
