@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +61,7 @@ def test_a_journal_of_another_question_is_refused(tmp_path: Path) -> None:
 
 def test_an_engine_of_ones_own_is_used_as_it_is() -> None:
     engine = ScriptedEngine()
-    assert solve(QUESTION, engine=engine, paths=2).answer == "122"
+    assert solve(QUESTION, engine=engine, seed=1).answer == "122"
     assert engine.calls
 
 
@@ -84,3 +86,22 @@ async def test_in_a_running_loop_one_is_told_to_await() -> None:
     with pytest.raises(TertuliaError, match="await solve_async"):
         solve(QUESTION, engine="scripted")
     assert (await solve_async(QUESTION, engine="scripted", paths=2)).answer == "122"
+
+
+async def test_questions_asked_at_once_can_share_one_engine() -> None:
+    class OneAtATime(ScriptedEngine):
+        """Refuses a second request for a path that is generating, as slots do."""
+
+        async def generate(self, request: Any, *, on_tokens: Any = None) -> Any:
+            assert request.path not in busy
+            busy.add(request.path)
+            await asyncio.sleep(0)
+            came = await super().generate(request, on_tokens=on_tokens)
+            busy.discard(request.path)
+            return came
+
+    busy: set[str] = set()
+    engine = OneAtATime()
+    results = await asyncio.gather(*(solve_async(world_seed=seed, engine=engine) for seed in range(3)))
+    assert len({path.name for result in results for path in result.paths}) == 24
+    assert all(path.finished for result in results for path in result.paths)

@@ -124,7 +124,8 @@ async def solve_async(
         question: The question; None with `world_seed` for a problem of the synthetic world.
         world_seed: Number of the world problem.
         difficulty: Difficulty of the world problem: "easy", "default" or "long".
-        engine: An engine already entered, the URL of a server, "scripted", or None for the embedded one.
+        engine: An engine already entered (several calls may share it at once), the URL of a server, "scripted",
+            or None for the embedded one.
         model: Name of the server's model, or a GGUF file for the embedded engine.
         journal: File to keep every step in; the same call again goes on where it was.
         observer: Called with every `Event`.
@@ -136,8 +137,12 @@ async def solve_async(
     """
     asked, gold = _question(question, world_seed, difficulty, settings.get("language") or "en")
     async with _entered(engine, model, threads, settings) as (entered, profile):
+        resolved = resolve(profile, settings)
+        # An engine that the caller shares may be solving other questions: the paths of each need names of their own.
+        shared = engine is not None and not isinstance(engine, str)
+        name = f"{story_of(asked + resolved.model_dump_json())}/c0" if shared else "q0/c0"
         return await solve_with(
-            entered, profile, asked, resolve(profile, settings), gold=gold, journal=journal, observer=observer
+            entered, profile, asked, resolved, name=name, gold=gold, journal=journal, observer=observer
         )
 
 
