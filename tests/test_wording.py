@@ -19,7 +19,8 @@ def test_a_file_of_ones_own_is_laid_over_the_packaged_words(tmp_path: Path) -> N
 
 def test_a_file_can_bring_a_language_that_the_package_does_not_have(tmp_path: Path) -> None:
     own = tmp_path / "eo.toml"
-    own.write_text('step_differ = "{step} {mine} {count} {total} {other}"\nstep_agree = "jes"\nstep_doubt = "{step}?"')
+    words = 'step_differ = "{step} {mine} {count} {total} {other}"\nstep_agree = "jes"\nstep_doubt = "{step}?"'
+    own.write_text(f'{words}\nthinking = "Esperanto:\\n"\nthink_in = " [Esperanto]"')
     assert Wording.load("pebble", "eo", own).step_agree_text() == "<peers>jes</peers>\n"
 
 

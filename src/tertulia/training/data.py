@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,20 @@ class Mix:
         difficulties: weight of each difficulty at the end of the warm-up and after.
         meetings: share of traces with meetings.
         warm_up: share of the run during which the weights move over from easy problems only.
+        told: share of traces told which language to think in, half by the prompt and half by the first line of the
+            thought; the language is drawn from ``thinking``. One in ten of those told by the prompt thinks as if
+            it had not been told.
+        drift: share of the other traces that think in English, whatever language they are asked in.
+        thinking: weight of each language that a trace is told to think in.
     """
 
     languages: dict[str, float]
     difficulties: dict[str, float]
     meetings: float = 0.5
     warm_up: float = 0.25
+    told: float = 0.0
+    drift: float = 0.0
+    thinking: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,13 +72,28 @@ def example(tokenizer: Tokenizer, mix: Mix, seed: int, index: int, progress: flo
     weights = {name: weight * level for name, weight in mix.difficulties.items()}
     weights["easy"] += 1 - level
     difficulty = draw.choices(list(weights), list(weights.values()))[0]
-    drawn = trace(problem(draw.getrandbits(62), difficulty, "train"), language, draw, meet=draw.random() < mix.meetings)
+    posed, meet = problem(draw.getrandbits(62), difficulty, "train"), draw.random() < mix.meetings
+    thinking, told = _thinking(mix, language, draw)
+    drawn = trace(posed, language, draw, meet=meet, thinking=thinking, told=told)
     ids: list[int] = []
     labels: list[int] = []
     for span, tokens in zip(drawn.spans, encode(tokenizer, drawn.spans), strict=True):
         ids += tokens
         labels += tokens if span.kind in TRAINED else [IGNORED] * len(tokens)
     return ids, labels
+
+
+def _thinking(
+    mix: Mix, language: str, draw: random.Random
+) -> tuple[str, tuple[Literal["prompt", "thought"], str] | None]:
+    """Which language a trace thinks in, and where it is told so."""
+    free = "en" if mix.drift and draw.random() < mix.drift else language
+    if not mix.told or draw.random() >= mix.told:
+        return free, None
+    which = draw.choices(list(mix.thinking), list(mix.thinking.values()))[0]
+    if draw.random() < 0.5:
+        return which, ("thought", which)
+    return (which if draw.random() < 0.9 else free), ("prompt", which)
 
 
 def batches(

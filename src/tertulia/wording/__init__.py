@@ -46,6 +46,7 @@ class Wording:
         instruction: Added to the prompt of a path that meets: what the tags mean, with one worked example.
         thought_start: First sentence of the thought of a path that meets.
         thinking: First sentence of a thought that is to be in this language.
+        think_in: Added to the question where the prompt asks for a thought in this language.
         cues: Openings of a summary, one of which is drawn; each ends with `<summarize>`.
         cue_again: What follows a summary that grew too long: closes it and asks for a shorter one.
         cue_give_up: Closes a summary that grew too long a second time.
@@ -65,6 +66,7 @@ class Wording:
     instruction: str
     thought_start: str
     thinking: str
+    think_in: str
     cues: tuple[str, ...]
     cue_again: str
     cue_give_up: str

@@ -45,6 +45,7 @@ class Trace:
     spans: tuple[TraceSpan, ...]
     answer: int | None
     meetings: int
+    thinking: str
 
 
 def read(problem: Problem, places: list[int], draw: random.Random) -> dict[int, Operation]:
@@ -280,22 +281,37 @@ MANNERS: dict[Manner, float] = {"read": 0.55, "written": 0.25, "quotes": 0.2}
 """Share of each manner among the traces with meetings."""
 
 
-def trace(problem: Problem, language: str, draw: random.Random, *, meet: bool) -> Trace:
+def trace(
+    problem: Problem,
+    language: str,
+    draw: random.Random,
+    *,
+    meet: bool,
+    thinking: str | None = None,
+    told: tuple[Literal["prompt", "thought"], str] | None = None,
+) -> Trace:
     """One way to think about a problem, with or without meetings.
 
     Args:
         problem: what is thought about.
-        language: of question and thought.
+        language: of the question.
         draw: source of mistakes, meetings and what is heard.
         meet: whether the path meets its peers.
+        thinking: language of the thought and of what is heard; that of the question if not given.
+        told: where the path is told that language: ``(where, which)`` with where ``prompt`` or ``thought`` (its
+            first line), or None. A path need not do as the prompt says.
     """
-    tongue = Language.load(language)
+    spoken = thinking or language
     manner = draw.choices(list(MANNERS), list(MANNERS.values()))[0] if meet else None
-    writer = Writer(problem, tongue, Wording.load("pebble", language), draw, manner)
-    writer.write("prompt", prompt(problem.question(language)))
+    writer = Writer(problem, Language.load(spoken), Wording.load("pebble", spoken), draw, manner)
+    where, which = told or (None, language)
+    hint = Wording.load("pebble", which).think_in if where == "prompt" else ""
+    writer.write("prompt", prompt(problem.question(language) + hint))
+    if where == "thought":
+        writer.write("cue", Wording.load("pebble", which).thinking)
     writer.thought()
     writer.write("answer", f"\n\\boxed{{{writer.states[-1]}}}<|end|>")
-    return Trace(problem, language, tuple(writer.spans), writer.states[-1], writer.meetings)
+    return Trace(problem, language, tuple(writer.spans), writer.states[-1], writer.meetings, spoken)
 
 
 def prompt(question: str) -> str:
