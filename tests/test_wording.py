@@ -52,7 +52,7 @@ def test_a_set_or_a_language_that_is_not_there_is_said_in_one_line(tmp_path: Pat
     with pytest.raises(TertuliaError, match="cannot be read"):
         Wording.load("full", "en", tmp_path / "missing.toml")
     (tmp_path / "half.toml").write_text("step_agree = 'jes'")
-    with pytest.raises(TertuliaError, match="the wording 'step_differ' is missing"):
+    with pytest.raises(TertuliaError, match="the wording 'thinking' is missing"):
         Wording.load("pebble", "eo", tmp_path / "half.toml")
 
 
