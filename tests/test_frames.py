@@ -77,6 +77,11 @@ def test_doubt_falls_on_its_share_of_those_who_agree() -> None:
     doubted = [told for told in heard if told.finding == "doubt"]
     assert 80 < len(doubted) < 160
     assert {told.text for told in doubted} == {f"<peers>check step {step}</peers>\n" for step in (2, 3)}
+    late = frame(True, doubt=0.3, doubt_until=2)
+    heard = [late.tell(mine, [post(1, 5, 6)], [], Random(seed), meeting=1) for seed in range(400)]
+    assert 80 < sum(told.finding == "doubt" for told in heard) < 160
+    heard = [late.tell(mine, [post(1, 5, 6)], [], Random(seed), meeting=2) for seed in range(400)]
+    assert {told.finding for told in heard} == {"agree"}
     differ = doubtful.tell(mine, [post(1, 9), post(2, 9)], [], Random(0))
     assert differ.finding == "differ", "who differs is not doubted"
 

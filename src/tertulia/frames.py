@@ -86,7 +86,9 @@ class Frame:
     wording: Wording
     stepwise: bool
 
-    def tell(self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random) -> Heard:
+    def tell(
+        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
+    ) -> Heard:
         """What the path of `mine` hears.
 
         May wait for math-verify where answers are compared: run it off the event loop.
@@ -96,6 +98,7 @@ class Frame:
             peers: Posts whose claims are counted.
             quoted: Posts whose words may be quoted, best first.
             draw: Decides about doubt and placebos.
+            meeting: Which it is, from 0.
         """
         match self.settings.placebo:
             case "recheck":
@@ -103,11 +106,13 @@ class Frame:
             case "false":
                 return self._false(mine.claims, draw)
             case "echo":
-                told = self._tell(mine, (mine,), (mine,), draw)
+                told = self._tell(mine, (mine,), (mine,), draw, meeting)
                 return Heard(told.text, (), told.finding, told.interrupts)
-        return self._tell(mine, peers, quoted, draw)
+        return self._tell(mine, peers, quoted, draw, meeting)
 
-    def _tell(self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random) -> Heard:
+    def _tell(
+        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int
+    ) -> Heard:
         who = tuple(post.path for post in peers if post.claims)
         if self.stepwise:
             marker = first_difference(mine.claims, [post.claims for post in peers])
@@ -124,7 +129,8 @@ class Frame:
             if self.settings.frame == "digest":
                 quoted = [post for post in quoted if post.path in votes.dissenters]
         doubted = None
-        if finding == "agree" and draw.random() < self.settings.doubt:
+        early = not self.settings.doubt_until or meeting < self.settings.doubt_until
+        if finding == "agree" and early and draw.random() < self.settings.doubt:
             doubted = self._recheck(mine.claims, draw, who)
         if self.settings.frame == "quotes":
             return self._quotes(quoted, doubted, finding, outvoted)

@@ -104,7 +104,7 @@ class Board:
             others = [self.posts[peer] for peer in sorted(self.posts) if peer != path.index]
             counted = others if settings.counted == "all" else routed
             chance = draw(settings.seed, self.story, path.index, index, "heard")
-            heard = frame.tell(self.posts[path.index], counted, routed, chance)
+            heard = frame.tell(self.posts[path.index], counted, routed, chance, index)
             # A last call that changes nothing is not told, so nobody is heard.
             silent = path.place == "last call" and not heard.interrupts
             return replace(heard, peers=()) if silent else heard

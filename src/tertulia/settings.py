@@ -54,6 +54,7 @@ class Settings(BaseModel):
             itself, where the model's profile can; then a path hears only of differences.
         counted: Whose claims a digest counts: those of "all" peers, or only of the peers "heard".
         doubt: Share of agreeing paths asked to recheck all the same.
+        doubt_until: Only the first so many meetings doubt; 0 for all.
         placebo: A meeting without peers' information, as a control.
         false_rate: Share of (path, meeting) pairs that get a made-up marker under the placebo "false".
         mode: "sync": paths wait for each other at a meeting. "board": they do not.
@@ -85,6 +86,7 @@ class Settings(BaseModel):
     summaries: Summaries = "written"
     counted: Literal["all", "heard"] = "all"
     doubt: Share = 0.0
+    doubt_until: Count = 0
     placebo: Placebo | None = None
     false_rate: Share = 0.3
     mode: Mode = "sync"

@@ -51,6 +51,7 @@ def solve(
     summaries: options.Summaries = None,
     counted: options.Counted = None,
     doubt: options.Doubt = None,
+    doubt_until: options.DoubtUntil = None,
     placebo: options.Placebo = None,
     false_rate: options.FalseRate = None,
     mode: options.Mode = None,
