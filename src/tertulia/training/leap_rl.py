@@ -82,13 +82,12 @@ class Reward(Table):
     tokens: Weight = 0.0
 
 
-class Training(Table):
+class Dials(Table):
     """The dials of GRPO.
 
     Attributes:
-        steps: Batches of circles.
+        steps: Batches.
         prompts: Questions of a batch, over all processes.
-        circles: Circles for each question; the paths of all of them are one group.
         updates: Updates on each batch; from the second on the clipping acts, on log-probabilities of before.
         learning_rate: 2e-5 to 2e-4 for pebble, 1e-6 for 7B.
         schedule: Of the learning rate.
@@ -104,7 +103,6 @@ class Training(Table):
 
     steps: Positive
     prompts: Positive
-    circles: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)]
     updates: Positive = 1
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -119,6 +117,16 @@ class Training(Table):
     save_every: Positive = 10
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     gradient_checkpointing: bool = False
+
+
+class Training(Dials):
+    """The dials, and how many circles a question has.
+
+    Attributes:
+        circles: Circles for each question; the paths of all of them are one group.
+    """
+
+    circles: Positive = 1
 
 
 class Run(Table):
@@ -278,14 +286,35 @@ def _engine(run: Run, trainer: Any, tokenizer: Any) -> Engine:
 
 
 def _arguments(run: Run, out: Path, settings: Settings) -> Any:
-    """The run in TRL's words. One batch of circles is one optimizer batch; `updates` passes are made over it."""
+    """The run in TRL's words."""
+    group, engine = settings.paths * run.training.circles, run.model.engine
+    temperature = settings.temperature
+    return grpo_arguments(run.training, out, group, settings.budget, temperature, run.seed, engine)
+
+
+def grpo_arguments(
+    dials: Dials, out: Path, group: int, length: int, temperature: float | None, seed: int, engine: str | None
+) -> Any:
+    """Dials in TRL's words. One batch of questions is one optimizer batch; `updates` passes are made over it.
+
+    Args:
+        dials: of GRPO.
+        out: checkpoints lie in ``out/checkpoints``.
+        group: rollouts of a question.
+        length: tokens of a rollout at most.
+        temperature: it samples at.
+        seed: of the run.
+        engine: URL of a vLLM server that samples; None for this process.
+
+    Raises:
+        TertuliaError: The batch cannot be shared out as asked. One line.
+    """
     import torch
     from trl.trainer.grpo_config import GRPOConfig
 
-    dials, processes = run.training, int(os.environ.get("WORLD_SIZE", "1"))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
     if dials.prompts % processes:
         raise TertuliaError(f"training.prompts is {dials.prompts}, no multiple of {processes} processes: choose one")
-    group = settings.paths * dials.circles
     paths = dials.prompts // processes * group
     at_once = dials.paths_at_once or paths
     if paths % at_once:
@@ -294,7 +323,7 @@ def _arguments(run: Run, out: Path, settings: Settings) -> Any:
         )
     knows = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     half = dials.precision == "bf16" or (dials.precision == "auto" and knows)
-    served: dict[str, Any] = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": run.model.engine}
+    served: dict[str, Any] = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": engine}
     return GRPOConfig(
         output_dir=str(out / "checkpoints"),
         max_steps=dials.steps * dials.updates,
@@ -303,8 +332,8 @@ def _arguments(run: Run, out: Path, settings: Settings) -> Any:
         steps_per_generation=paths // at_once,
         num_iterations=dials.updates,
         num_generations=group,
-        max_completion_length=settings.budget,
-        temperature=settings.temperature,
+        max_completion_length=length,
+        temperature=temperature,
         learning_rate=dials.learning_rate,
         lr_scheduler_type=dials.schedule,
         warmup_steps=round(dials.warm_up * dials.steps * dials.updates),
@@ -324,8 +353,8 @@ def _arguments(run: Run, out: Path, settings: Settings) -> Any:
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=dials.gradient_checkpointing,
         dataloader_pin_memory=torch.cuda.is_available(),
-        seed=run.seed,
-        **(served if run.model.engine else {}),
+        seed=seed,
+        **(served if engine else {}),
     )
 
 
@@ -341,7 +370,7 @@ def train(run: Run, out: Path) -> Path:
     from transformers.utils.logging import disable_progress_bar
 
     folder, main = out / "model", int(os.environ.get("RANK", "0")) == 0
-    _claim(run, out)
+    claim(run, out)
     if (folder / WHOLE).exists():
         return folder
     with warnings.catch_warnings():
@@ -357,8 +386,12 @@ def train(run: Run, out: Path) -> Path:
     return folder
 
 
-def _claim(run: Run, out: Path) -> None:
-    """Marks the folder as this run's; only its number of steps may change."""
+def claim(run: Any, out: Path) -> None:
+    """Marks the folder as this run's; only its number of steps may change.
+
+    Raises:
+        TertuliaError: It is another run's. One line.
+    """
     out.mkdir(parents=True, exist_ok=True)
     mine = run.model_dump(mode="json")
     mine["training"]["steps"] = mine["training"]["save_every"] = None

@@ -1,0 +1,360 @@
+"""Training in parallel languages: the same problems in several languages, by GRPO or by fine-tuning (both in TRL).
+
+``tertulia train parallel RUN.toml --out DIR``; on many GPUs ``accelerate launch -m tertulia.training.parallel``. After
+a kill the same command goes on from the last whole checkpoint. The result, ``DIR/model``, is a transformers folder.
+
+The reward is ``accuracy * right + format * well-formed + consistency * thought in the language asked for``. Only the
+first has a weight unless the run file gives others: a reward for the language of the thought is a confound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tertulia.errors import TertuliaError
+from tertulia.grading import extract_answer, is_correct
+from tertulia.profile import Profile, profile_for
+from tertulia.tasks import load
+from tertulia.tasks.question import Question
+from tertulia.training.leap_rl import Dials, claim, grpo_arguments
+from tertulia.training.rl_log import WHOLE, last_checkpoint
+from tertulia.training.run_file import Positive, Table, Weight
+from tertulia.wording import Wording
+from tertulia.world.language import LANGUAGES
+
+EXAMPLE = "runs/train/parallel_smoke.toml"
+MODULES = ("torch", "transformers", "datasets", "trl", "gguf", "tensorboard")
+TRAINED_FROM = 10**9
+"""Number of the first problem of the world that is trained on; the training split is far larger."""
+
+
+class Model(Table):
+    """What training starts from, and what samples.
+
+    Attributes:
+        start: A GGUF file that the export wrote, a transformers folder, or a name on the hub; None for pebble.
+        profile: Model name or GGUF file whose profile holds; None for that of `start`.
+        engine: URL of a vLLM server that TRL keeps in step with the weights; None to sample in this process.
+    """
+
+    start: str | None = None
+    profile: str | None = None
+    engine: str | None = None
+
+    @property
+    def known(self) -> Profile:
+        """The profile of the model."""
+        return profile_for(self.profile or self.start)
+
+
+class Data(Table):
+    """The questions.
+
+    Attributes:
+        languages: Those trained on; the first is the source.
+        budget: "grown": each language adds its copy of the problems, and so as many steps. "fixed": the steps of one
+            language are split over all.
+        times: As many steps again for the source alone, on problems of its own; 1 for none. With `languages` of one
+            and `times` X the model sees as many prompts as with X languages that grow.
+        parallel: Whether all languages have the same problems, or each its own.
+        task: "world", whose training split is drawn from; or a benchmark, for the form of the rows of `file`.
+        file: A file of questions, with {language} in its name where each language has its own.
+        difficulty: Of the world.
+    """
+
+    languages: Annotated[list[str], Field(min_length=1)]
+    budget: Literal["grown", "fixed"] = "grown"
+    times: Positive = 1
+    parallel: bool = True
+    task: str = "world"
+    file: str | None = None
+    difficulty: str = "default"
+
+
+class Reward(Table):
+    """Weights of the parts of the reward; the paper gives none, ours leave the confound out."""
+
+    accuracy: Weight = 1.0
+    format: Weight = 0.0
+    consistency: Weight = 0.0
+
+
+class Training(Dials):
+    """The dials of GRPO; of fine-tuning only those that are not about rollouts.
+
+    Attributes:
+        paradigm: "grpo", or "sft": fine-tuning on right solutions (of the world, or the column `solution` of a file).
+        group: Rollouts of a question.
+        length: Tokens of a rollout at most.
+        temperature: Rollouts are sampled at.
+    """
+
+    paradigm: Literal["grpo", "sft"] = "grpo"
+    group: Annotated[int, Field(ge=2)] = 8
+    length: Positive = 160
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Run(Table):
+    """A run file of `tertulia train parallel`.
+
+    Attributes:
+        training: Dials; `steps` is what one language gets.
+        data: Languages and questions.
+        seed: All draws derive from it.
+        thinking: How a thought is led to the question's language: not at all, by the prompt, or by its first sentence.
+    """
+
+    training: Training
+    data: Data
+    seed: Annotated[int, Field(ge=0)] = 1
+    thinking: Literal["free", "prompt", "sentence"] = "free"
+    model: Model = Model()
+    reward: Reward = Reward()
+
+    @classmethod
+    def load(cls, path: Path) -> Run:
+        """Reads a run file.
+
+        Raises:
+            TertuliaError: As `Table.read`, or a language is unknown or there twice. One line.
+        """
+        run = cls.read(path, EXAMPLE)
+        run.check()
+        return run
+
+    def check(self) -> None:
+        """Checks what no type can.
+
+        Raises:
+            TertuliaError: A language is unknown or there twice, or every reward is 0. One line.
+        """
+        languages = self.data.languages
+        for code in languages:
+            if code not in LANGUAGES:
+                raise TertuliaError(f"unknown language {code!r} in data.languages: use some of {', '.join(LANGUAGES)}")
+            if languages.count(code) > 1:
+                raise TertuliaError(f"data.languages names {code} twice: once is enough")
+        if self.data.times > 1 and len(languages) > 1:
+            raise TertuliaError(
+                f"data.times is {self.data.times}, which is for the source alone, and data.languages names "
+                f"{len(languages)}: give one language, or leave times out"
+            )
+        if self.training.paradigm == "grpo" and not any(self.reward.model_dump().values()):
+            raise TertuliaError("every weight in reward is 0: give one of accuracy, format, consistency a weight")
+
+    @property
+    def steps(self) -> int:
+        """Batches in all."""
+        grown = len(self.data.languages) if self.data.budget == "grown" else 1
+        return self.training.steps * grown * self.data.times
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question as it is asked.
+
+    Attributes:
+        question: What is asked.
+        text: The prompt up to where the model writes, control tokens included.
+    """
+
+    question: Question
+    text: str
+
+
+def prompt_of(question: Question, profile: Profile, thinking: str, tokenizer: Any) -> Prompt:
+    """A question in the model's prompt, led to think in its language or not.
+
+    Args:
+        question: to ask.
+        profile: of the model.
+        thinking: "free", "prompt" or "sentence".
+        tokenizer: whose chat template is used where the profile has no prompt.
+    """
+    words = Wording.load(profile.wording, question.language)
+    asked = words.question.replace("{question}", question.text) + (words.think_in if thinking == "prompt" else "")
+    if profile.prompt:
+        text = profile.prompt.replace("{question}", asked)
+    else:
+        messages = [{"role": "user", "content": asked}]
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if thinking == "sentence":
+        opened = profile.think_open is None or text.rstrip().endswith(profile.think_open)
+        text += ("" if opened else f"{profile.think_open}\n") + words.thinking
+    return Prompt(question, str(text))
+
+
+def questions_of(run: Run) -> list[Question]:
+    """The questions in the order in which they are trained on, one for each prompt of each batch.
+
+    The same problem in different languages lies in random places of the run. A run of the source alone (`times`) is
+    drawn problem by problem, so a longer one begins as a shorter one does.
+
+    Raises:
+        TertuliaError: A task, file or language is unknown, or a file has too few questions. One line.
+    """
+    data, wanted = run.data, run.steps * run.training.prompts
+    if len(data.languages) == 1:
+        return _problems(run, data.languages[0], range(wanted))
+    each = -(-wanted // len(data.languages))
+    found: list[Question] = []
+    for place, code in enumerate(data.languages):
+        first = 0 if data.parallel else place * each
+        found += _problems(run, code, range(first, first + each))
+    random.Random(f"{run.seed} parallel").shuffle(found)
+    return found[:wanted]
+
+
+def _problems(run: Run, language: str, numbers: range) -> list[Question]:
+    """Problems by their numbers in the run, in one language."""
+    data = run.data
+    if data.task == "world" and data.file is None:
+        # Seeds of a run do not overlap with another's.
+        first = TRAINED_FROM + run.seed * 10**6
+        chosen = [first + number for number in numbers]
+        options = {"difficulty": data.difficulty, "split": "train"}
+        return [q for at in chosen for q in load("world", language=language, first=at, limit=1, **options)]
+    if data.file is None:
+        raise TertuliaError(f"data.task is {data.task!r}, which is for testing: give questions of your own as data.file")
+    rows = load(data.task, data=data.file.replace("{language}", language), language=language)
+    mixed = list(range(len(rows)))
+    random.Random(f"{run.seed} rows").shuffle(mixed)  # the same order in every language
+    return [rows[mixed[number % len(rows)]] for number in numbers]
+
+
+def reward_parts(run: Run, asked: dict[str, Question], tokenizer: Any) -> list[Any]:
+    """The parts of the reward that have a weight, as TRL calls them: with prompts and ids of completions.
+
+    Args:
+        run: the run.
+        asked: question of each prompt.
+        tokenizer: the model's. TRL's own texts of the completions lack the control tokens, such as the thought's end.
+    """
+    profile = run.model.known
+    close = profile.think_close or "</think>"
+
+    def halves(completion_ids: list[list[int]]) -> list[tuple[str, str, str]]:
+        """Thought, close (empty where there is none) and answer of each completion."""
+        return [tokenizer.decode(ids, skip_special_tokens=False).partition(close) for ids in completion_ids]
+
+    def accuracy(prompts: list[str], completion_ids: list[list[int]], **more: Any) -> list[float]:
+        pairs = zip(prompts, halves(completion_ids), strict=True)
+        return [float(judged(answer, asked[prompt])) for prompt, (_, _, answer) in pairs]
+
+    def format(completion_ids: list[list[int]], **more: Any) -> list[float]:
+        boxed = "\\boxed{"
+        return [float(close not in answer and answer.count(boxed) == 1) for _, _, answer in halves(completion_ids)]
+
+    def consistency(prompts: list[str], completion_ids: list[list[int]], **more: Any) -> list[float]:
+        pairs = zip(prompts, halves(completion_ids), strict=True)
+        return [float(not strays(thought, asked[prompt])) for prompt, (thought, _, _) in pairs]
+
+    return [part for part in (accuracy, format, consistency) if getattr(run.reward, part.__name__)]
+
+
+def judged(answer: str, question: Question) -> bool:
+    """Whether what stands after the thought is the right answer."""
+    return is_correct(extract_answer(answer, question.kind), question.gold, question.kind)
+
+
+def strays(thought: str, question: Question) -> bool:
+    """Whether a thought is in another language than its question.
+
+    On the world its words are known; elsewhere the language is identified (`tertulia.studies.tongues`).
+    """
+    from tertulia.world.spoken import off_target
+
+    if "steps" in question.data:
+        return bool(off_target(thought, question.language))
+    from tertulia.studies import tongues
+
+    return bool(tongues.off_target(thought, question.language).off_target)
+
+
+def make_trainer(run: Run, out: Path) -> Any:
+    """TRL's trainer for a run of GRPO; its checkpoints lie in ``out/checkpoints``, its logs in ``out/log``.
+
+    Raises:
+        TertuliaError: Something in the run file, the model or the data is not as it must be. One line.
+    """
+    from datasets import Dataset  # type: ignore[import-untyped]
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers import PrinterCallback
+    from transformers.integrations.integration_utils import TensorBoardCallback
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    from tertulia.training.sft import teller
+    from tertulia.training.transformers_engine import load_start
+
+    model, tokenizer = load_start(run.model.start, run.seed)
+    prompts = [prompt_of(question, run.model.known, run.thinking, tokenizer) for question in questions_of(run)]
+    asked = {prompt.text: prompt.question for prompt in prompts}
+    dials = run.training.model_copy(update={"steps": run.steps})
+    arguments = grpo_arguments(dials, out, dials.group, dials.length, dials.temperature, run.seed, run.model.engine)
+    arguments.shuffle_dataset = False
+    arguments.top_p, arguments.top_k, arguments.min_p = 1.0, 0, None
+    parts = reward_parts(run, asked, tokenizer)
+    arguments.reward_weights = [getattr(run.reward, part.__name__) for part in parts]
+    trainer = GRPOTrainer(
+        model=model,
+        args=arguments,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_dict({"prompt": [prompt.text for prompt in prompts]}),
+        reward_funcs=parts,
+        callbacks=[TensorBoardCallback(SummaryWriter(str(out / "log"))), teller(out)],  # type: ignore[no-untyped-call]
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def train(run: Run, out: Path) -> Path:
+    """Trains to the end of the run, from its last whole checkpoint where there is one.
+
+    Returns:
+        The folder with the transformers model.
+
+    Raises:
+        TertuliaError: As `make_trainer`; or the folder belongs to another run. One line.
+    """
+    from transformers.utils.logging import disable_progress_bar
+
+    run.check()
+    folder, main = out / "model", int(os.environ.get("RANK", "0")) == 0
+    claim(run, out)
+    if (folder / WHOLE).exists():
+        return folder
+    with warnings.catch_warnings():
+        # transformers renames what TRL still sets.
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+        trainer = make_trainer(run, out)
+        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=main))
+        trainer.save_model(str(folder))
+    if main:
+        (folder / WHOLE).touch()
+    return folder
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line, for ``accelerate launch -m``."""
+    parser = argparse.ArgumentParser(description="Trains a model on the same problems in several languages.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = parser.parse_args(arguments)
+    try:
+        print(train(Run.load(chosen.run), chosen.out))
+    except TertuliaError as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
