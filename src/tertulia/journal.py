@@ -34,9 +34,7 @@ class Journal:
     a file); a key is recorded at most once; what `once` returns now is what it returns after a resume.
     """
 
-    def __init__(
-        self, path: Path | None, file: FileIO | None, records: list[dict[str, Any]], size: int
-    ) -> None:
+    def __init__(self, path: Path | None, file: FileIO | None, records: list[dict[str, Any]], size: int) -> None:
         self.path = path
         self.syncs = 0
         """How many times the file was synced: concurrent appends share one."""
@@ -351,9 +349,7 @@ def _check_header(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> 
     theirs, ours = dict(_flat(found)), dict(_flat(wanted))
     keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
     if keys:
-        what = "; ".join(
-            f"{key}: journal {_short(theirs.get(key))}, now {_short(ours.get(key))}" for key in keys
-        )
+        what = "; ".join(f"{key}: journal {_short(theirs.get(key))}, now {_short(ours.get(key))}" for key in keys)
         raise TertuliaError(
             f"the journal {path} belongs to a run with other arguments ({what}): "
             "give the same arguments to resume it, or another journal file"

@@ -242,10 +242,7 @@ def _choose(
     for _ in range(k):
         for ear in ears:
             free = (
-                peer
-                for lane in lanes[ear]
-                for peer in lane
-                if heard[peer] < bound and texts[peer] not in told[ear]
+                peer for lane in lanes[ear] for peer in lane if heard[peer] < bound and texts[peer] not in told[ear]
             )
             peer = next(free, None)
             if peer is not None:
@@ -268,9 +265,7 @@ def _check(
     if k < 0:
         raise TertuliaError(f"a path cannot hear {k} peers: give 0 or more")
     if max_heard is not None and max_heard < 1:
-        raise TertuliaError(
-            f"max_heard {max_heard} lets nobody be heard: give 1 or more, or none for no bound"
-        )
+        raise TertuliaError(f"max_heard {max_heard} lets nobody be heard: give 1 or more, or none for no bound")
     if policy == "answers" and answers is None:
         raise TertuliaError("the router 'answers' needs the claimed answer of each path: give answers")
     if answers is not None and len(answers) != len(summaries):

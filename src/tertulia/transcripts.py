@@ -96,9 +96,7 @@ def _removed(transcript: str, text: str, whole: bool = False) -> str | None:
         candidates = [rf"(?m:^[ \t]*{pattern}[ \t]*$)", *([pattern] if whole and "\\boxed" in text else [])]
     for candidate in candidates:
         boxes = [box.span() for box in _BOX.finditer(transcript)]
-        places = [
-            found.span() for found in re.finditer(candidate, transcript) if not _in_a_box(*found.span(), boxes)
-        ]
+        places = [found.span() for found in re.finditer(candidate, transcript) if not _in_a_box(*found.span(), boxes)]
         if places:
             ends = [0, *(end for _, end in places)]
             starts = [*(start for start, _ in places), len(transcript)]

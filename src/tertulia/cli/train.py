@@ -1,4 +1,4 @@
-"""`tertulia train`: fine-tuning on a teacher's meetings, and reinforcement whose rollouts are circles."""
+"""`tertulia train`: fine-tuning on meetings, reinforcement whose rollouts are circles, parallel languages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import needs
+from tertulia.cli.train_parallel import parallel
 from tertulia.cli.train_rl import leap_rl
 from tertulia.errors import TertuliaError
 
@@ -26,6 +27,7 @@ app = typer.Typer(rich_markup_mode=None, help="Train models to be better at meet
 leap_t = typer.Typer(rich_markup_mode=None, help="LeaP-T: fine-tune on a teacher's meetings.", no_args_is_help=True)
 app.add_typer(leap_t, name="leap-t")
 app.command("leap-rl")(leap_rl)
+app.command("parallel")(parallel)
 
 
 @leap_t.command()

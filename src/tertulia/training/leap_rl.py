@@ -288,12 +288,12 @@ def _engine(run: Run, trainer: Any, tokenizer: Any) -> Engine:
 def _arguments(run: Run, out: Path, settings: Settings) -> Any:
     """The run in TRL's words."""
     group, engine = settings.paths * run.training.circles, run.model.engine
-    temperature = settings.temperature
+    temperature = 1.0 if settings.temperature is None else settings.temperature
     return grpo_arguments(run.training, out, group, settings.budget, temperature, run.seed, engine)
 
 
 def grpo_arguments(
-    dials: Dials, out: Path, group: int, length: int, temperature: float | None, seed: int, engine: str | None
+    dials: Dials, out: Path, group: int, length: int, temperature: float, seed: int, engine: str | None
 ) -> Any:
     """Dials in TRL's words. One batch of questions is one optimizer batch; `updates` passes are made over it.
 
@@ -395,6 +395,7 @@ def claim(run: Any, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     mine = run.model_dump(mode="json")
     mine["training"]["steps"] = mine["training"]["save_every"] = None
+    mine["data"].pop("times", None)  # of `tertulia.training.parallel`: a longer run begins as a shorter one
     file = out / "run.json"
     try:
         known = json.loads(file.read_text()) if file.exists() else None

@@ -224,7 +224,9 @@ def _problems(run: Run, language: str, numbers: range) -> list[Question]:
         options = {"difficulty": data.difficulty, "split": "train"}
         return [q for at in chosen for q in load("world", language=language, first=at, limit=1, **options)]
     if data.file is None:
-        raise TertuliaError(f"data.task is {data.task!r}, which is for testing: give questions of your own as data.file")
+        raise TertuliaError(
+            f"data.task is {data.task!r}, which is for testing: give questions of your own as data.file"
+        )
     rows = load(data.task, data=data.file.replace("{language}", language), language=language)
     mixed = list(range(len(rows)))
     random.Random(f"{run.seed} rows").shuffle(mixed)  # the same order in every language
@@ -330,7 +332,8 @@ def train(run: Run, out: Path) -> Path:
     run.check()
     folder, main = out / "model", int(os.environ.get("RANK", "0")) == 0
     claim(run, out)
-    if (folder / WHOLE).exists():
+    whole = folder / WHOLE
+    if whole.exists() and int(whole.read_text()) >= run.steps:
         return folder
     with warnings.catch_warnings():
         # transformers renames what TRL still sets.
@@ -340,7 +343,7 @@ def train(run: Run, out: Path) -> Path:
         trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=main))
         trainer.save_model(str(folder))
     if main:
-        (folder / WHOLE).touch()
+        whole.write_text(str(run.steps))
     return folder
 
 
