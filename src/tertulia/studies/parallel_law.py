@@ -67,7 +67,7 @@ class Arm(Table):
         source: Its first language.
         order: Languages in the order of their adding; that of the seed if not given.
         parallel: Whether all languages have the same problems.
-        paradigm: "grpo" or "sft".
+        budget: "grown" or "fixed".
         reward: Weights.
     """
 
@@ -100,11 +100,11 @@ class Study(Table):
     training: Training
     evaluation: Evaluation
     source: str = "en"
-    budgets: list[Budget] = ["grown", "fixed", "more"]
+    budgets: tuple[Budget, ...] = ("grown", "fixed", "more")
     difficulty: str = "default"
     task: str = "world"
     file: str | None = None
-    arms: list[Arm] = []
+    arms: tuple[Arm, ...] = ()
     model: Model = Model()
     reward: Reward = Reward()
     thinking: Literal["free", "prompt", "sentence"] = "free"
@@ -158,14 +158,14 @@ class Cell:
         seed: Of all draws.
         languages: Trained on, the source first.
         stops: Multiples of its steps after which it is evaluated: (times, size told in the table).
-        changes: Fields of the arm that differ.
+        spec: The further arm that it belongs to.
     """
 
     arm: str
     seed: int
     languages: tuple[str, ...]
     stops: tuple[tuple[int, int], ...]
-    arm_spec: Arm | None = None
+    spec: Arm | None = None
 
     @property
     def name(self) -> str:
@@ -200,7 +200,7 @@ def cells(study: Study) -> list[Cell]:
 
 def run_of(study: Study, cell: Cell, times: int) -> Run:
     """The training run of a cell."""
-    spec = cell.arm_spec
+    spec = cell.spec
     budget: Any = spec.budget if spec else "fixed" if cell.arm == "fixed" else "grown"
     data = Data(
         languages=list(cell.languages),
@@ -338,7 +338,7 @@ def write_table(study: Study, out: Path) -> Path:
         for _, size in cell.stops:
             kept = out / "cells" / cell.name / f"rows-{size}.json"
             rows = json.loads(kept.read_text()) if kept.exists() else []
-            names = study.budgets if cell.arm == "more" and size == 1 else [cell.arm]
+            names = study.budgets if cell.arm == "more" and size == 1 else (cell.arm,)
             lines += [row | {"arm": name} for name in names for row in rows]
     fresh = file.with_suffix(".new")
     with fresh.open("w", newline="") as written:

@@ -221,7 +221,7 @@ def _problems(run: Run, language: str, numbers: range) -> list[Question]:
         # Seeds of a run do not overlap with another's.
         first = TRAINED_FROM + run.seed * 10**6
         chosen = [first + number for number in numbers]
-        options = {"difficulty": data.difficulty, "split": "train"}
+        options: dict[str, Any] = {"difficulty": data.difficulty, "split": "train"}
         return [q for at in chosen for q in load("world", language=language, first=at, limit=1, **options)]
     if data.file is None:
         raise TertuliaError(
@@ -277,9 +277,9 @@ def strays(thought: str, question: Question) -> bool:
 
     if "steps" in question.data:
         return bool(off_target(thought, question.language))
-    from tertulia.studies import tongues
+    from tertulia.studies.tongues import off_target as identified
 
-    return bool(tongues.off_target(thought, question.language).off_target)
+    return bool(identified(thought, question.language).off_target)
 
 
 def make_trainer(run: Run, out: Path) -> Any:
