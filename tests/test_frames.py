@@ -17,7 +17,7 @@ from tertulia.wording import Wording
 
 def frame(stepwise: bool, **asked: Any) -> Frame:
     profile = PEBBLE if stepwise else Profile()
-    asked = {"paths": 8} | asked
+    asked = {"paths": 8, "doubt": 0.0} | asked
     return Frame(resolve(profile, asked), Wording.load("pebble" if stepwise else "full", "en"), stepwise)
 
 

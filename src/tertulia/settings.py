@@ -139,8 +139,9 @@ def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
     if values.get("method") == "leap-single":
         _refuse_further_meetings(asked)
         values |= {"meet_at": (), "last_call": 0, "self_opened": False}
-    if profile.stepwise and ("heard" in asked or asked.get("router", "all") != "all"):
-        # A digest of steps quotes nobody: whom a path hears shows only in whose claims are counted.
+    if profile.stepwise and ("heard" in asked or asked.get("router", "all") not in ("all", "answers")):
+        # A digest of steps quotes nobody: whom a path hears shows only in whose claims are counted. A path that the
+        # router "answers" chooses speaks for all who have its answer, so there all are counted.
         values.setdefault("counted", "heard")
     if values.get("frame") == "quotes" and "summaries" not in asked:
         values["summaries"] = "written"  # there is nothing else to quote
