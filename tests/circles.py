@@ -56,7 +56,7 @@ async def tell(
 ) -> Told:
     """Runs one circle on the scripted engine."""
     engine = engine or ScriptedEngine()
-    resolved = resolve(profile, settings)
+    resolved = resolve(profile, {"doubt": 0.0} | settings)  # doubt only where a test asks for it
     events: list[Event] = []
 
     def observer(event: Event) -> None:
