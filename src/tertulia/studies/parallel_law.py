@@ -223,9 +223,9 @@ def run_cell(study: Study, cell: Cell, out: Path, threads: int = 1) -> None:
     Raises:
         TertuliaError: As `tertulia.training.parallel.train`. One line.
     """
-    import torch
+    from tertulia.training.sampling import use_threads
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     folder = out / "cells" / cell.name
     folder.mkdir(parents=True, exist_ok=True)
     for times, size in cell.stops:

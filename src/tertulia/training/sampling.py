@@ -6,6 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
+def use_threads(count: int) -> None:
+    """Threads that torch uses on the CPU in this process."""
+    import torch
+
+    torch.set_num_threads(count)
+
+
 def continuations(
     model: Any,
     tokenizer: Any,
