@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tertulia.cli import doctor, evaluation, grade, law, solve, study, sweep, train, trap
+from tertulia.cli import doctor, evaluation, grade, law, solve, study, sweep, train, transfer, trap
 
 # Typer ships its own copy of click or uses the installed one, depending on its version; the class of
 # usage errors is reached through the one that it exports in either case.
@@ -53,6 +53,7 @@ def command() -> Any:
     app.command("sweep", epilog=EPILOG)(sweep.sweep)
     app.command("grade", epilog=EPILOG)(grade.grade)
     app.command("law", epilog=EPILOG)(law.law)
+    app.command("transfer", epilog=EPILOG)(transfer.transfer)
     app.add_typer(train.app, name="train")
     app.add_typer(study.app, name="study")
     whole: Any = typer.main.get_command(app)
