@@ -2,8 +2,8 @@
 
 After *Parallel Scaling Law* (arXiv 2510.02272): the relative gain of a set of languages S is the mean over S of
 (post - base) / base, and the Multilingual Transferability Index is that of the unseen languages over that of the
-trained ones. It explodes where the base is near 0, so languages below a floor leave it, by name; beside it stand the plain
-accuracies and the headroom-normalised gain, the mean of (post - base) / (1 - base).
+trained ones. It explodes where the base is near 0, so languages below a floor leave it, by name; beside it stand the
+plain accuracies and the headroom-normalised gain, the mean of (post - base) / (1 - base).
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ def read_accuracies(file: Path) -> dict[str, Measured]:
             raise TertuliaError(f"{file}, line {at}: {code} is there twice: give each language once")
         accuracy = _number(file, at, "accuracy", row["accuracy"])
         if accuracy > 1:
-            raise TertuliaError(
-                f"{file}, line {at}: accuracy is {accuracy:g}, expected 0 to 1: divide per cents by 100"
-            )
+            raise TertuliaError(f"{file}, line {at}: accuracy is {accuracy:g}, expected 0 to 1: divide by 100")
         n = None
         if row.get("n"):
             count = _number(file, at, "n", row["n"])
