@@ -16,7 +16,7 @@ from tertulia.journal import Journal
 from tertulia.methods import BY_NAME
 from tertulia.outcome import Outcome
 from tertulia.profile import Profile, profile_for
-from tertulia.run import Run
+from tertulia.run import Run, voices
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 
@@ -64,14 +64,16 @@ async def tell(
         if on_event is not None:
             on_event(event)
 
+    wording = Wording.load(words or profile.wording, resolved.language)
     async with Journal.open(journal, {"settings": resolved.model_dump(mode="json")}) as book:
         run = Run(
             engine=engine,
             dialect=dialect or await ModelDialect.probe(engine, PEBBLE),
             profile=profile,
-            wording=Wording.load(words or profile.wording, resolved.language),
+            wording=wording,
             settings=resolved,
             journal=book,
+            voices=voices(profile, resolved, wording),
             observer=observer,
         )
         outcome = await BY_NAME[resolved.method](run, "q0/c0", "a story", question)

@@ -434,8 +434,8 @@ def test_a_missing_extra_gets_one_line(monkeypatch, tmp_path):
 
 
 def test_the_run_files_of_the_repository_are_right():
-    folder = Path(__file__).parent.parent / "runs" / "train"
-    for name in ("leap_rl_smoke.toml", "leap_rl_7b.toml"):
+    folder = Path(__file__).parent.parent / "runs"
+    for name in ("train/leap_rl_smoke.toml", "paper/leap_rl_7b.toml"):
         settings = leap_rl.Run.load(folder / name).settings()
         assert settings.meets and settings.temperature == 1.0 and settings.top_p == 1.0 and settings.top_k == 0
 

@@ -151,9 +151,9 @@ def test_test_sets_are_no_training_data():
 
 
 def test_the_run_files_of_the_repository_are_right():
-    folder = Path(__file__).parent.parent / "runs" / "train"
-    paper = Run.load(folder / "leap_t_7b.toml")
-    assert Run.load(folder / "leap_t_smoke.toml").questions()
+    folder = Path(__file__).parent.parent / "runs"
+    paper = Run.load(folder / "paper" / "leap_t_7b.toml")
+    assert Run.load(folder / "train" / "leap_t_smoke.toml").questions()
     # The paper's table is what one gets without a word.
     assert Run().training == paper.training.model_copy(update={"gradient_checkpointing": False})
     assert paper.keep.summary_tokens == 256

@@ -20,7 +20,13 @@ from tertulia.studies.meetings import Effect, Listener, Truth, effects
 from tertulia.studies.trap import Trap, study
 from tertulia.tasks.question import Question
 
-RUNS = [file for folder in ("lab", "paper") for file in (Path(__file__).parent.parent / "runs" / folder).glob("*.toml")]
+SHIPPED = Path(__file__).parent.parent / "runs"
+RUNS = [
+    file
+    for folder in ("lab", "paper")
+    for file in (SHIPPED / folder).glob("*.toml")
+    if file.read_text("utf-8").startswith("# tertulia sweep ")
+]
 GOOD, BAD = "1) 1+1=2\n2) 2+5=7\n", "1) 1+1=3\n2) 3+5=8\n"
 CLOSE = "</think>\n\\boxed{"
 
@@ -233,6 +239,14 @@ def test_every_sweep_that_we_ship_can_be_read(file: Path) -> None:
     assert wanted.cells
     first = file.read_text("utf-8").splitlines()[0]
     assert first.startswith(f"# tertulia sweep runs/{file.parent.name}/{file.name}"), "its first line is its command"
+
+
+def test_every_run_file_that_we_ship_is_known_to_a_test() -> None:
+    commands = {file: file.read_text("utf-8").splitlines()[0] for file in SHIPPED.rglob("*.toml")}
+    kinds = ("# tertulia sweep ", "# tertulia study law ", "# tertulia train ", "# accelerate launch ", "# python -m ")
+    for file, command in commands.items():
+        assert command.startswith(kinds), f"the first line of {file} is its command"
+        assert file.relative_to(SHIPPED.parent).as_posix() in command, f"{file} names another file"
 
 
 def test_a_cell_whose_settings_cannot_be_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tertulia.journal import Journal
 from tertulia.meeting import Meeting
 from tertulia.path import Path, Span, TokenCounts
 from tertulia.profile import Profile, profile_for
-from tertulia.run import Dialect, Run
+from tertulia.run import Dialect, Run, voices
 from tertulia.settings import Settings, resolve
 from tertulia.voting import Verdict
 from tertulia.wording import Wording
@@ -236,27 +236,28 @@ async def _running(
     from tertulia.engines.model_dialect import ModelDialect
 
     wording = Wording.load(profile.wording, settings.language, settings.wording)
-    steer = settings.thinking_language
-    thinking = Wording.load(profile.wording, steer).thinking if steer else ""
+    spoken = voices(profile, settings, wording)
     asked = dialect or await ModelDialect.probe(engine, profile)
     if isinstance(journal, Journal):
-        yield Run(engine, asked, profile, wording, settings, journal, thinking, observer, beginnings)
+        yield Run(engine, asked, profile, wording, settings, journal, spoken, observer, beginnings)
         return
-    asked_for = header(engine.info, profile, question, settings, wording)
+    asked_for = header(engine.info, profile, question, settings, (wording, *spoken))
     if beginnings:
         asked_for["beginnings"] = [beginning and beginning.to_json() for beginning in beginnings]
     async with Journal.open(journal, asked_for) as book:
-        yield Run(engine, asked, profile, wording, settings, book, thinking, observer, beginnings)
+        yield Run(engine, asked, profile, wording, settings, book, spoken, observer, beginnings)
 
 
-def header(info: EngineInfo, profile: Profile, question: str, settings: Settings, wording: Wording) -> dict[str, Any]:
+def header(
+    info: EngineInfo, profile: Profile, question: str, settings: Settings, words: Sequence[Wording]
+) -> dict[str, Any]:
     """What a journal is for: a run with anything else here must not go on in it."""
-    words = hashlib.blake2b(repr((asdict(wording), profile)).encode(), digest_size=8).hexdigest()
+    told = repr((*map(asdict, words), profile))
     return {
         "question": question,
         "model": info.model,
         "mode": info.mode,
-        "words": words,
+        "words": hashlib.blake2b(told.encode(), digest_size=8).hexdigest(),
         "settings": settings.model_dump(mode="json"),
     }
 

@@ -31,14 +31,20 @@ class Circle(Company):
         self.agreed = False
         self._going: asyncio.Future[None] | None = None
 
-    async def solve(self, prompt: str) -> None:
-        """Takes every path from the prompt to its end; only in sync mode do paths wait for each other."""
-        await self.each(self.thinker.begin, self.paths, [prompt] * len(self.paths))
+    async def solve(self, question: str) -> None:
+        """Takes every path from its prompt to its end; only in sync mode do paths wait for each other."""
+        await self.begin(question)
         if self.run.settings.mode == "board":
             await self.without_waiting()
         while self.active:
             await self.step(self.active)
         await self.end()
+
+    async def begin(self, question: str) -> None:
+        """Asks every path the question."""
+        meets = self.thinker.meets
+        prompts = [self.run.prompt(path.index, question, meets=meets) for path in self.paths]
+        await self.each(self.thinker.begin, self.paths, prompts)
 
     async def step(self, paths: Sequence[Path]) -> None:
         """From here through the next meeting of these paths."""

@@ -88,15 +88,15 @@ class Board:
             # What a summary would say, so that routers have something to compare.
             summary = " ".join(f"{step}={neutral(value)}" for step, value in claims.steps.items())
         if path.finished and path.answer is not None:
-            summary = fill(self.run.wording.quote_finished, answer=neutral(path.answer, 200))
+            summary = fill(self.run.wording_of(path.index).quote_finished, answer=neutral(path.answer, 200))
         return Post(path.index, summary, claims)
 
     async def _decide(self, paths: Sequence[Path], index: int) -> list[Heard]:
         settings, run = self.run.settings, self.run
-        frame = Frame(settings, run.wording, run.profile.stepwise)
+        stepwise = run.profile.stepwise
         quoted: list[list[int]] = [[] for _ in range(settings.paths)]
         # A digest of steps quotes nobody, so nobody need be chosen.
-        if settings.frame == "quotes" or settings.counted == "heard" or not frame.stepwise:
+        if settings.frame == "quotes" or settings.counted == "heard" or not stepwise:
             quoted = await self._routes([path.index for path in paths], index)
 
         def tell(path: Path) -> Heard:
@@ -104,12 +104,13 @@ class Board:
             others = [self.posts[peer] for peer in sorted(self.posts) if peer != path.index]
             counted = others if settings.counted == "all" else routed
             chance = draw(settings.seed, self.story, path.index, index, "heard")
+            frame = Frame(settings, run.wording_of(path.index), stepwise)
             heard = frame.tell(self.posts[path.index], counted, routed, chance, index)
             # A last call that changes nothing is not told, so nobody is heard.
             silent = path.place == "last call" and not heard.interrupts
             return replace(heard, peers=()) if silent else heard
 
-        if frame.stepwise and len(paths) * len(self.posts) <= _INLINE:
+        if stepwise and len(paths) * len(self.posts) <= _INLINE:
             return [tell(path) for path in paths]
         return await asyncio.to_thread(lambda: [tell(path) for path in paths])
 

@@ -9,7 +9,6 @@ from tertulia.meeting import Meeting
 from tertulia.path import Path
 from tertulia.run import Run
 from tertulia.voting import Verdict, vote_async
-from tertulia.wording import fill
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,3 @@ async def verdict_of(run: Run, name: str, story: str, paths: Sequence[Path], of:
     await run.journal.once(f"{name}/verdict", record)
     run.tell("verdict", None, **asdict(verdict))
     return verdict
-
-
-def prompt(run: Run, question: str, *, meets: bool) -> str:
-    """What the model is asked; paths that meet are told what their meetings are."""
-    return fill(run.wording.question, question=question) + (run.wording.instruction if meets else "")

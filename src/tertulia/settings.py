@@ -12,11 +12,12 @@ from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tertulia.engines.base import Sampling
 from tertulia.errors import TertuliaError
 from tertulia.profile import Profile
+from tertulia.wording import languages
 
 MethodName = Literal["independent", "leap", "leap-single", "moa"]
 Mode = Literal["sync", "board"]
@@ -25,6 +26,7 @@ Summaries = Literal["written", "read"]
 Placebo = Literal["echo", "false", "recheck"]
 RouterName = Literal["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 VoteRule = Literal["majority", "shortest-majority"]
+ThinkingBy = Literal["sentence", "prompt"]
 
 METHODS: tuple[str, ...] = get_args(MethodName)
 ROUTERS: tuple[str, ...] = get_args(RouterName)
@@ -33,6 +35,14 @@ MEETING_SETTINGS = ("every", "meet_at", "last_call", "self_opened", "placebo", "
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _codes(value: Any) -> Any:
+    return tuple(map(str.strip, value.split(","))) if isinstance(value, str) else value
+
+
+Codes = Annotated[tuple[str, ...], BeforeValidator(_codes)]
+"""Language codes; one text with commas will do, as the shell gives it."""
 
 
 class Settings(BaseModel):
@@ -63,8 +73,11 @@ class Settings(BaseModel):
         vote: How the verdict is reached.
         layers: Aggregation layers of the method moa.
         answer_kind: What an answer looks like: "math", a box, or "choice", a letter.
-        language: Language of the wordings.
-        thinking_language: Language the thought is steered to by its first sentence; None for no steering.
+        language: Language of the question and of the words about it.
+        thinking_language: Language the thought is led to, and in which all that is put into it is worded; None leaves
+            the thought free, and words what is put into it in `language`.
+        thinking_by: What leads a thought to its language: its first "sentence", or a word in the "prompt".
+        tongues: A thinking language for each path, in turn: path i has the one at i modulo their number.
         wording: A wording file of the user's own, laid over the packaged one.
         temperature, top_p, top_k, min_p: Sampling.
         seed: All random draws derive from it.
@@ -97,6 +110,8 @@ class Settings(BaseModel):
     answer_kind: Literal["math", "choice"] = "math"
     language: str = "en"
     thinking_language: str | None = None
+    thinking_by: ThinkingBy = "sentence"
+    tongues: Codes | None = None
     wording: str | None = None
     temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.6
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
@@ -108,6 +123,13 @@ class Settings(BaseModel):
     def sampling(self) -> Sampling:
         """How tokens are drawn, as engines want it."""
         return Sampling(self.temperature, self.top_p, self.top_k, self.min_p)
+
+    @property
+    def thinking(self) -> tuple[str, ...]:
+        """Languages that thoughts are led to, the first path's first, and so on in turn; empty for free thoughts."""
+        if self.tongues is not None:
+            return self.tongues
+        return () if self.thinking_language is None else (self.thinking_language,)
 
     @property
     def meets(self) -> bool:
@@ -210,7 +232,34 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
         raise TertuliaError("the method leap-single meets once: set every to the thought tokens before that")
     if settings.consensus_stop > settings.paths:
         raise TertuliaError(f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer")
+    _check_thinking(settings, profile, asked)
     _check_budget(settings, profile)
+
+
+def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> None:
+    named = "thinking_language" if settings.tongues is None else "tongues"
+    if settings.tongues is not None:
+        told = ",".join(settings.tongues)
+        if settings.thinking_language is not None:
+            raise TertuliaError(
+                f"tongues are {told!r} and thinking_language is {settings.thinking_language!r}: give one of them"
+            )
+        if settings.method == "moa":
+            raise TertuliaError(f"tongues are {told!r}, but the method moa has none: use leap or independent")
+        if not 1 <= len(settings.tongues) <= settings.paths:
+            raise TertuliaError(
+                f"tongues are {told!r}, {len(settings.tongues)} for {settings.paths} paths: "
+                "give at least one, and as many paths as tongues or more"
+            )
+    elif settings.thinking_language is None and "thinking_by" in asked:
+        raise TertuliaError(
+            f"thinking_by is {settings.thinking_by!r}, but thoughts are free: give thinking_language or tongues too"
+        )
+    known = languages(profile.wording)
+    for code in settings.thinking:
+        # The question's own language may come from a wording file; one that is missing is refused when it is read.
+        if code not in known and code != settings.language:
+            raise TertuliaError(f"unknown language {code!r} in {named}: use some of {', '.join(known)}")
 
 
 def _check_budget(settings: Settings, profile: Profile) -> None:

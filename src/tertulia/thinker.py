@@ -96,7 +96,7 @@ class Thinker:
         context = self.run.engine.info.context
         if context is not None:
             # The closing sentence has to fit as well; it is never longer in tokens than in bytes.
-            closing = len(self.run.wording.closing.encode()) + len(self.run.dialect.close_ids)
+            closing = len(self.run.wording_of(path.index).closing.encode()) + len(self.run.dialect.close_ids)
             left = min(left, context - path.length - reserve - closing)
         return left
 
@@ -129,7 +129,7 @@ class Thinker:
                 "kept for the answer: shorten the question, or give the engine a longer context"
             )
         spans = [Span("prompt", ids, text, len(ids) or about(text))]
-        opening = run.steer + (run.wording.thought_start if self.meets else "")
+        opening = run.first_sentence(path.index) + (run.wording_of(path.index).thought_start if self.meets else "")
         if opening and dialect.think_open and not text.rstrip().endswith(dialect.think_open):
             spans.append(Span("cue", dialect.open_ids, dialect.think_open, len(dialect.open_ids)))
             opening = "\n" + opening
@@ -200,7 +200,7 @@ class Thinker:
         return _step_of("thought", came, (thought,), "last call", held=held)
 
     async def _summary(self, path: Path, *, again: bool) -> Step:
-        words, dialect = self.run.wording, self.run.dialect
+        words, dialect = self.run.wording_of(path.index), self.run.dialect
         if again:
             cue = words.cue_again
         elif path.opened:
@@ -228,7 +228,7 @@ class Thinker:
         return _step_of("summary", came, (*before, span), place, release=release, data=data)
 
     async def _heard(self, path: Path, heard: Heard, meeting: int) -> Step:
-        words, profile = self.run.wording, self.run.profile
+        words, profile = self.run.wording_of(path.index), self.run.profile
         spans = [await self.exchange.put("cue", words.cue_give_up)] if path.open_summary else []
         line_end = "" if path.text.endswith("\n") else "\n"
         start = words.after_summary if path.spans[-1].kind == "summary" else line_end
@@ -249,14 +249,14 @@ class Thinker:
         place: Place = "closed" if close.think_close else "finished"
         if path.held is not None:
             return Step("kept", release="keep", place=place)
-        words = self.run.wording
+        words = self.run.wording_of(path.index)
         spans = [await self.exchange.put("cue", (words.cue_give_up if path.open_summary else "") + words.after_summary)]
         if close.think_close:
             spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))
         return Step("kept", tuple(spans), place=place)
 
     async def _closing(self, path: Path) -> Step:
-        close, words = self.run.dialect, self.run.wording
+        close, words = self.run.dialect, self.run.wording_of(path.index)
         spans = [await self.exchange.put("cue", words.closing)] if words.closing else []
         if close.think_close:
             spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))

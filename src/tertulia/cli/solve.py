@@ -61,6 +61,8 @@ def solve(
     layers: options.Layers = None,
     answer_kind: options.AnswerKind = None,
     thinking_language: options.ThinkingLanguage = None,
+    thinking_by: options.ThinkingBy = None,
+    tongues: options.Tongues = None,
     wording: options.Wording = None,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tertulia.circle import Circle
-from tertulia.outcome import Outcome, prompt, verdict_of
+from tertulia.outcome import Outcome, verdict_of
 from tertulia.run import Run
 
 
 async def solve(run: Run, name: str, story: str, question: str) -> Outcome:
     """Lets a circle think and meet; its verdict is the vote over its paths."""
     circle = Circle(run, name, story)
-    await circle.solve(prompt(run, question, meets=run.settings.meets))
+    await circle.solve(question)
     verdict = await verdict_of(run, name, story, circle.paths)
     return Outcome(circle.paths, circle.board.meetings, verdict, tuple(path.index for path in circle.paths))

@@ -11,7 +11,7 @@ from collections import Counter
 
 from tertulia.circle import Circle, meeting
 from tertulia.equivalence import group_answers
-from tertulia.outcome import Outcome, prompt, verdict_of
+from tertulia.outcome import Outcome, verdict_of
 from tertulia.path import Path
 from tertulia.run import Run
 from tertulia.seeds import draw
@@ -21,7 +21,7 @@ async def solve(run: Run, name: str, story: str, question: str) -> Outcome:
     """One exchange, one survivor: its answer is the verdict. Where all finished before, they vote."""
     circle = Circle(run, name, story)
     paths = circle.paths
-    await circle.each(circle.thinker.begin, paths, [prompt(run, question, meets=True)] * len(paths))
+    await circle.begin(question)
     await circle.each(circle.thinker.think, paths)
     await circle.each(circle.thinker.summarise, meeting(paths))
     circle.board.post(paths)

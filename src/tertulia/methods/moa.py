@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tertulia.company import Company
 from tertulia.errors import TertuliaError
 from tertulia.frames import neutral
-from tertulia.outcome import Outcome, prompt, verdict_of
+from tertulia.outcome import Outcome, verdict_of
 from tertulia.path import Path
 from tertulia.run import Run
 from tertulia.thinker import Thinker
@@ -29,13 +29,13 @@ async def solve(run: Run, name: str, story: str, question: str) -> Outcome:
             "have no prompt for it: use the method leap, or give a wording file with moa"
         )
     thinker = Thinker(run, story, meets=False)
-    paths = await _layer(thinker, name, 0, run.settings.paths, prompt(run, question, meets=False))
+    paths = await _layer(thinker, name, 0, run.settings.paths, run.prompt(0, question, meets=False))
     last = paths
     for layer in range(run.settings.layers):
         proposals = _proposals(run, last)
         if not proposals:
             break
-        asked = fill(run.wording.moa, question=question, proposals=proposals)
+        asked = run.led(0, fill(run.wording.moa, question=question, proposals=proposals))
         size = 1 if layer == run.settings.layers - 1 else run.settings.paths
         last = await _layer(thinker, name, len(paths), size, asked)
         paths = paths + last
