@@ -159,3 +159,16 @@ def test_gguf_and_transformers_continue_alike(tmp_path):
     write_gguf(folder, tmp_path / "tiny.gguf")
     found = asyncio.run(compare(folder, tmp_path / "tiny.gguf", prompts=5, tokens=40))
     assert found == [-1] * 5
+
+
+def test_a_run_may_start_from_nothing_with_the_tokenizer_of_another_model(tmp_path):
+    pebble = Path(__file__).parent.parent / "src" / "tertulia" / "models" / "pebble" / "pebble.gguf"
+    text = RUN.format(tokens=50_000).replace("vocabulary = 640", "vocabulary = 2048")
+    (tmp_path / "run.toml").write_text(f'tokenizer = "{pebble}"\n' + text)
+    run = pretrain.Run.load(tmp_path / "run.toml")
+    trainer = pretrain.Trainer(run, tmp_path / "out", "cpu")
+    _, tokens, _ = pretrain.read_gguf(pebble)
+    assert [trainer.tokenizer.id_to_token(at) for at in range(len(tokens))] == tokens
+    assert trainer.model.config.hidden_size == 32, "the size is the run's, and so the weights are fresh"
+    trainer.save()
+    assert pretrain.Trainer(run, tmp_path / "out", "cpu").steps == 0

@@ -49,6 +49,8 @@ class Run:
     mix: Mix
     init: str | None = None
     """A GGUF file whose weights and tokenizer the run starts from; None to start from nothing."""
+    tokenizer: str | None = None
+    """A GGUF file whose tokenizer a run from nothing takes; None for that of `init`, or for a new one."""
 
     @classmethod
     def load(cls, path: Path) -> Run:
@@ -60,7 +62,7 @@ class Run:
         try:
             data = tomllib.loads(path.read_text("utf-8"))
             seed, tokens, model, optimizer = (data[name] for name in ("seed", "tokens", "model", "optimizer"))
-            return cls(seed, tokens, model, optimizer, Mix(**data["mix"]), data.get("init"))
+            return cls(seed, tokens, model, optimizer, Mix(**data["mix"]), data.get("init"), data.get("tokenizer"))
         except OSError as error:
             raise TertuliaError(f"cannot read the run file {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -124,14 +126,15 @@ class Trainer:
     def __init__(self, run: Run, out: Path, device: str, compiled: bool = False):
         self.run, self.out, self.device = run, out, device
         out.mkdir(parents=True, exist_ok=True)
-        weights, tokens, merges = read_gguf(Path(run.init)) if run.init else (None, [], [])
+        given = run.init or run.tokenizer
+        weights, tokens, merges = read_gguf(Path(given)) if given else (None, [], [])
         vocabulary = out / "tokenizer.json"
         if not vocabulary.exists():
-            made = rebuild_tokenizer(tokens, merges) if weights else train_tokenizer(run.model["vocabulary"])
+            made = rebuild_tokenizer(tokens, merges) if given else train_tokenizer(run.model["vocabulary"])
             made.save(str(vocabulary))
         self.tokenizer = load_tokenizer(vocabulary)
         self.model = build_model(run, self.tokenizer)
-        if weights:
+        if weights and run.init:
             self.model.load_state_dict(weights, strict=False)
             self.model.tie_weights()
         self.model.to(device)
@@ -166,7 +169,8 @@ class Trainer:
         self.chunk, self.seen, self.steps = state["place"]
 
     def _identity(self) -> str:
-        return json.dumps(asdict(self.run) | {"tokens": None}, sort_keys=True)
+        told = {name: value for name, value in asdict(self.run).items() if name != "tokenizer" or value is not None}
+        return json.dumps(told | {"tokens": None}, sort_keys=True)
 
     def save(self) -> None:
         """Writes the run's state; a kill in the middle leaves the former one."""
