@@ -88,6 +88,24 @@ async def test_a_record_survives_its_log(tmp_path: Path) -> None:
     assert record.pairs == sum(peers is not None for meeting in result.meetings for peers in meeting.heard) > 0
 
 
+async def test_steps_are_recorded_for_models_that_state_them_and_older_logs_have_none(tmp_path: Path) -> None:
+    async with Bench(made=ScriptedEngine(), model="scripted") as bench:
+        settings = bench.settings(arm("independent"), {"paths": 3, "seed": 4}, QUESTION)
+        _, record = await bench.circle(QUESTION, settings, spend=200)
+    for path in (*record.paths, *record.further):
+        assert path.steps is not None and len(path.steps) == 3 and path.steps[-1] == path.answer
+    assert any(path.steps == ("93", "101", "122") for path in record.paths)
+    older = record.to_json()
+    for path in (*older["paths"], *older["further"]):
+        del path["steps"]
+    again = CircleRecord.from_json(json.loads(json.dumps(older)))
+    assert again.further and {path.steps for path in (*again.paths, *again.further)} == {None}
+    async with Bench(made=ScriptedEngine(), model="no-such-profile") as bench:
+        settings = bench.settings(arm("independent"), {"paths": 2, "budget": 600}, QUESTION)
+        _, record = await bench.circle(QUESTION, settings)
+    assert {path.steps for path in record.paths} == {None}
+
+
 async def test_circles_of_a_question_differ_and_the_first_has_the_seed_of_the_run(tmp_path: Path) -> None:
     async with Bench(made=ScriptedEngine(), model="scripted") as bench:
         settings = bench.settings(arm("independent"), {"paths": 4, "seed": 4}, QUESTION)

@@ -8,15 +8,15 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 from tertulia.api import Result, engine_for, solve_with
 from tertulia.engines.base import Engine
 from tertulia.engines.model_dialect import ModelDialect
 from tertulia.evaluation.arms import Arm
-from tertulia.evaluation.records import CircleRecord, circle_record, path_records
-from tertulia.path import Span
+from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
+from tertulia.path import Path, Span
 from tertulia.profile import Profile, profile_for
 from tertulia.run import Dialect
 from tertulia.seeds import derive
@@ -43,7 +43,7 @@ class Bench:
     def __init__(
         self,
         engine: str | None = None,
-        model: str | Path | None = None,
+        model: str | FilePath | None = None,
         *,
         threads: int = 1,
         at_once: int = 8,
@@ -82,9 +82,10 @@ class Bench:
         *,
         circle: int = 0,
         name: str = "",
-        journals: Path | None = None,
+        journals: FilePath | None = None,
         spend: float = 0.0,
         beginnings: Sequence[Span | None] = (),
+        identify: bool = False,
     ) -> tuple[Result, CircleRecord]:
         """Solves a question once.
 
@@ -96,20 +97,31 @@ class Bench:
             journals: Folder for the circle's journal; None to keep none.
             spend: Further paths are sampled in the same way until the circle has generated so many tokens.
             beginnings: What the thought of each path is forced to begin with.
+            identify: Whether free thoughts are held against the language of the question; those that are led to a
+                language are held against that in any case.
         """
+        ear = Ear(question, self.profile, settings, self.dialect.think_close, free=identify)
+
+        def hears(path: Path) -> Spoken | None:
+            forced = beginnings[path.index] if path.index < len(beginnings) else None
+            return ear.hears(path, forced)
+
         async with self._gate:
             result, listener = await self._solve(question, settings, circle, 0, name, journals, beginnings)
             close = self.dialect.think_close
             truth = Truth.of(question.gold, question.data)
             happened = await asyncio.to_thread(effects, result, listener.heard, self.profile, close, truth)
+            steps = steps_of(self.profile, close)
             record = await asyncio.to_thread(
-                circle_record, result, question.id, circle, question.gold, question.kind, happened
+                circle_record, result, question.id, circle, question.gold, question.kind, happened, steps
             )
             spent, further = record.generated, 0
             while spent < spend and further < MOST_FURTHER:
                 further += 1
                 more, _ = await self._solve(question, settings, circle, further, name, journals, ())
-                paths = await asyncio.to_thread(path_records, more.paths, more.voters, question.gold, question.kind)
+                paths = await asyncio.to_thread(
+                    path_records, more.paths, more.voters, question.gold, question.kind, steps
+                )
                 record = replace(record, further=record.further + paths)
                 spent += sum(path.generated for path in paths)
             return result, record
@@ -121,7 +133,7 @@ class Bench:
         circle: int,
         further: int,
         name: str,
-        journals: Path | None,
+        journals: FilePath | None,
         beginnings: Sequence[Span | None],
     ) -> tuple[Result, Listener]:
         """One circle with a seed and a journal of its own."""

@@ -5,20 +5,24 @@ Everything that tables and figures need stands here as plain values, so that a l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
 from tertulia.api import Result
+from tertulia.claims import read_claims
 from tertulia.grading import is_correct
 from tertulia.path import Path
+from tertulia.profile import Profile
 from tertulia.studies.meetings import Effect
 
 CACHED_WEIGHT = 0.1
 """What an injected token costs, in generated tokens, where the context before it comes from the server's cache."""
 UNCACHED_WEIGHT = 1.0
 """What it costs where the server reads the context again, or does not say."""
+Steps = Callable[[Path], tuple[str, ...]]
+"""Reads the values of a path's steps."""
 
 
 def injected_weight(circles: Sequence[CircleRecord], cached: float = CACHED_WEIGHT) -> float:
@@ -36,6 +40,28 @@ def injected_weight(circles: Sequence[CircleRecord], cached: float = CACHED_WEIG
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """Which language a path's own thought is in.
+
+    Attributes:
+        target: The one asked for: that it was led to, or of a free thought that of the question.
+        language: That of most of its text; None where there is too little.
+        switched: Share of its sentences that are in another language than the target.
+        sentences: How many were judged.
+    """
+
+    target: str
+    language: str | None
+    switched: float
+    sentences: int
+
+    @property
+    def off_target(self) -> bool | None:
+        """Whether it thinks in another language than the one asked for; None where there is too little text."""
+        return None if self.language is None else self.language != self.target
+
+
+@dataclass(frozen=True, slots=True)
 class PathRecord:
     """One path.
 
@@ -46,6 +72,8 @@ class PathRecord:
         generated, injected, discarded: Tokens, as `tertulia.path.TokenCounts` has them.
         cached_share: Share of the context sent again that came from the server's cache; None where unknown.
         error: Why it failed, where it did.
+        steps: The values of its steps, the first one's first, "" where it states none; None for a model that states
+            no steps, and in older logs.
     """
 
     answer: str | None
@@ -56,6 +84,7 @@ class PathRecord:
     discarded: int
     cached_share: float | None
     error: str | None = None
+    steps: tuple[str, ...] | None = None
 
     def cost(self, weight: float) -> float:
         """Its price in generated tokens, an injected one at this weight."""
@@ -125,19 +154,47 @@ class CircleRecord:
     def from_json(cls, value: Mapping[str, Any]) -> CircleRecord:
         """What `to_json` wrote."""
         made = dict(value)
-        made["paths"] = tuple(PathRecord(**path) for path in value["paths"])
-        made["further"] = tuple(PathRecord(**path) for path in value["further"])
+        made["paths"] = tuple(map(_read_path, value["paths"]))
+        made["further"] = tuple(map(_read_path, value["further"]))
         made["effects"] = tuple(Effect(**{**effect, "peers": tuple(effect["peers"])}) for effect in value["effects"])
         return cls(**made)
 
 
-def path_records(paths: Sequence[Path], voters: Sequence[int], gold: str, kind: str) -> tuple[PathRecord, ...]:
-    """Records of a circle's paths. May wait for math-verify: off the event loop."""
-    return tuple(_path_record(path, path.index in voters, gold) for path in paths)
+def path_records(
+    paths: Sequence[Path], voters: Sequence[int], gold: str, kind: str, steps: Steps | None = None
+) -> tuple[PathRecord, ...]:
+    """Records of a circle's paths. May wait for math-verify: off the event loop.
+
+    Args:
+        paths: Of the circle.
+        voters: Indices of those with a vote.
+        gold: The right answer.
+        kind: Form of the answer, "math" or "choice".
+        steps: Reads a path's steps; None for models that state none.
+    """
+    return tuple(_path_record(path, path.index in voters, gold, steps) for path in paths)
+
+
+def steps_of(profile: Profile, close: str) -> Steps | None:
+    """Reads the steps of a path of this model, whose thoughts close with `close`; None where it states none."""
+    if not profile.stepwise:
+        return None
+
+    def read(path: Path) -> tuple[str, ...]:
+        steps = read_claims(path, profile.claims, close).steps
+        return tuple(steps.get(step, "") for step in range(1, max(steps, default=0) + 1))
+
+    return read
 
 
 def circle_record(
-    result: Result, question: str, circle: int, gold: str, kind: str, effects: Sequence[Effect]
+    result: Result,
+    question: str,
+    circle: int,
+    gold: str,
+    kind: str,
+    effects: Sequence[Effect],
+    steps: Steps | None = None,
 ) -> CircleRecord:
     """The record of a finished circle. May wait for math-verify: off the event loop.
 
@@ -148,6 +205,7 @@ def circle_record(
         gold: The right answer.
         kind: Form of the answer, "math" or "choice".
         effects: What its meetings did.
+        steps: Reads a path's steps; None for models that state none.
     """
     return CircleRecord(
         question=question,
@@ -155,7 +213,7 @@ def circle_record(
         gold=gold,
         verdict=result.answer,
         correct=is_correct(result.answer, gold),
-        paths=path_records(result.paths, result.voters, gold, kind),
+        paths=path_records(result.paths, result.voters, gold, kind, steps),
         seconds=round(result.seconds, 3),
         pairs=len(effects),
         differed=sum(effect.finding == "differ" for effect in effects),
@@ -163,7 +221,12 @@ def circle_record(
     )
 
 
-def _path_record(path: Path, voter: bool, gold: str) -> PathRecord:
+def _read_path(value: Mapping[str, Any]) -> PathRecord:
+    steps = value.get("steps")
+    return PathRecord(**{**value, "steps": None if steps is None else tuple(steps)})
+
+
+def _path_record(path: Path, voter: bool, gold: str, steps: Steps | None) -> PathRecord:
     tokens = path.tokens
     again = tokens.sent - tokens.prompt - tokens.injected
     share = None if tokens.cached is None else min(1.0, tokens.cached / again) if again > 0 else 1.0
@@ -176,4 +239,5 @@ def _path_record(path: Path, voter: bool, gold: str) -> PathRecord:
         discarded=tokens.discarded,
         cached_share=None if share is None else round(share, 4),
         error=path.error,
+        steps=None if steps is None else steps(path),
     )
