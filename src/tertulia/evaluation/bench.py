@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 from tertulia.api import Result, engine_for, solve_with
@@ -16,7 +16,8 @@ from tertulia.engines.base import Engine
 from tertulia.engines.model_dialect import ModelDialect
 from tertulia.evaluation.arms import Arm
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
-from tertulia.path import Path, Span
+from tertulia.evaluation.thinking import Ear
+from tertulia.path import Span
 from tertulia.profile import Profile, profile_for
 from tertulia.run import Dialect
 from tertulia.seeds import derive
@@ -43,7 +44,7 @@ class Bench:
     def __init__(
         self,
         engine: str | None = None,
-        model: str | FilePath | None = None,
+        model: str | Path | None = None,
         *,
         threads: int = 1,
         at_once: int = 8,
@@ -82,7 +83,7 @@ class Bench:
         *,
         circle: int = 0,
         name: str = "",
-        journals: FilePath | None = None,
+        journals: Path | None = None,
         spend: float = 0.0,
         beginnings: Sequence[Span | None] = (),
         identify: bool = False,
@@ -100,12 +101,7 @@ class Bench:
             identify: Whether free thoughts are held against the language of the question; those that are led to a
                 language are held against that in any case.
         """
-        ear = Ear(question, self.profile, settings, self.dialect.think_close, free=identify)
-
-        def hears(path: Path) -> Spoken | None:
-            forced = beginnings[path.index] if path.index < len(beginnings) else None
-            return ear.hears(path, forced)
-
+        ear = Ear(question, self.profile, settings, self.dialect.think_close, tuple(beginnings), free=identify)
         async with self._gate:
             result, listener = await self._solve(question, settings, circle, 0, name, journals, beginnings)
             close = self.dialect.think_close
@@ -115,7 +111,8 @@ class Bench:
             record = await asyncio.to_thread(
                 circle_record, result, question.id, circle, question.gold, question.kind, happened, steps
             )
-            spent, further = record.generated, 0
+            paths = await asyncio.to_thread(ear.heard, record.paths, result.paths)
+            record, spent, further = replace(record, paths=paths), record.generated, 0
             while spent < spend and further < MOST_FURTHER:
                 further += 1
                 more, _ = await self._solve(question, settings, circle, further, name, journals, ())
@@ -133,7 +130,7 @@ class Bench:
         circle: int,
         further: int,
         name: str,
-        journals: FilePath | None,
+        journals: Path | None,
         beginnings: Sequence[Span | None],
     ) -> tuple[Result, Listener]:
         """One circle with a seed and a journal of its own."""

@@ -22,6 +22,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
+from tertulia.evaluation.thinking import MISSING, told
 from tertulia.tasks.question import Question
 
 ASKED = "evaluation.json"
@@ -44,6 +45,7 @@ class Evaluation:
         at_once: Circles under way at once.
         settings: What all arms share, fields of `tertulia.settings.Settings`.
         weight: Price of an injected token whose context came from the cache, in generated tokens.
+        identify: Whether free thoughts are held against the language of the question.
     """
 
     task: str
@@ -57,6 +59,7 @@ class Evaluation:
     at_once: int = 8
     settings: Mapping[str, Any] = field(default_factory=dict)
     weight: float = CACHED_WEIGHT
+    identify: bool = False
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -64,6 +67,8 @@ class Evaluation:
         asked = asdict(self)
         for name in ("methods", "threads", "at_once", "weight"):
             del asked[name]
+        if not self.identify:
+            del asked["identify"]
         plain: dict[str, Any] = json.loads(json.dumps(asked, default=str))
         return plain
 
@@ -102,7 +107,8 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
     _claim(folder, asked)
-    asyncio.run(_examine(asked, wanted, questions[0]))
+    if not asyncio.run(_examine(asked, wanted, questions[0])):
+        tell(MISSING)
     records: dict[str, list[CircleRecord]] = {}
     logs: dict[str, Path] = {}
     failed: list[str] = []
@@ -154,13 +160,18 @@ def write(file: Path, value: Any) -> None:
         raise TertuliaError(f"cannot write {file}: {error.strerror}") from error
 
 
-async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> None:
-    """Finds out before hours are spent whether the engine runs and every arm's settings can be."""
+async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> bool:
+    """Finds out before hours are spent whether the engine runs and every arm's settings can be.
+
+    Returns:
+        Whether languages of thought will be told, or nobody asks for them.
+    """
     from tertulia.evaluation.bench import Bench
 
     async with Bench(asked.engine, asked.model, threads=asked.threads, at_once=1) as bench:
-        for one in wanted:
-            bench.settings(one, {"seed": asked.seed, **asked.settings}, question)
+        found = [bench.settings(one, {"seed": asked.seed, **asked.settings}, question) for one in wanted]
+        asks = asked.identify or any(settings.thinking for settings in found)
+        return not asks or told(question, bench.profile)
 
 
 def spends_of(records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]:
@@ -216,7 +227,9 @@ def run_arm(
         seed=asked.seed,
         settings={**asked.settings, **informed},
     )
-    samples = [plugin.sample_of(q, **({"spend": spends[q.id]} if q.id in spends else {})) for q in questions]
+    shared = {plugin.IDENTIFY: True} if asked.identify else {}
+    further = [shared | ({"spend": spends[one.id]} if one.id in spends else {}) for one in questions]
+    samples = [plugin.sample_of(one, **facts) for one, facts in zip(questions, further, strict=True)]
     task = Task(
         dataset=MemoryDataset(samples, name=asked.task),
         solver=solver,

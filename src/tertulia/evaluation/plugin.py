@@ -27,6 +27,8 @@ from tertulia.tasks.question import Question
 
 RECORD = "tertulia"
 """Where the circle's record lies in a sample's metadata and in its score's."""
+IDENTIFY = "identify"
+"""Whether free thoughts are held against the language of the question; in a sample's metadata."""
 
 
 def sample_of(question: Question, **further: Any) -> Sample:
@@ -166,6 +168,7 @@ def method(
             name=one.slug,
             journals=folder,
             spend=spend,
+            identify=bool(state.metadata.get(IDENTIFY)),
         )
         state.metadata[RECORD] = record.to_json()
         messages = [ChatMessageUser(content=question.text)]

@@ -74,6 +74,7 @@ class PathRecord:
         error: Why it failed, where it did.
         steps: The values of its steps, the first one's first, "" where it states none; None for a model that states
             no steps, and in older logs.
+        spoken: Which language it thinks in, where a thinking language is asked for or the evaluation asks.
     """
 
     answer: str | None
@@ -85,6 +86,7 @@ class PathRecord:
     cached_share: float | None
     error: str | None = None
     steps: tuple[str, ...] | None = None
+    spoken: Spoken | None = None
 
     def cost(self, weight: float) -> float:
         """Its price in generated tokens, an injected one at this weight."""
@@ -222,8 +224,9 @@ def circle_record(
 
 
 def _read_path(value: Mapping[str, Any]) -> PathRecord:
-    steps = value.get("steps")
-    return PathRecord(**{**value, "steps": None if steps is None else tuple(steps)})
+    steps, spoken = value.get("steps"), value.get("spoken")
+    read = {"steps": None if steps is None else tuple(steps), "spoken": Spoken(**spoken) if spoken else None}
+    return PathRecord(**{**value, **read})
 
 
 def _path_record(path: Path, voter: bool, gold: str, steps: Steps | None) -> PathRecord:
