@@ -21,6 +21,7 @@ from tertulia.evaluation.statistics import (
     paired_difference,
     pass_at_k,
     paths_as_independent,
+    ratio_of_means,
     verdict,
 )
 
@@ -278,3 +279,18 @@ def test_pools_and_budgets_that_cannot_be_are_refused() -> None:
         vote_at(Pool((0,), (True,), (0.0,)), 5.0)
     with pytest.raises(TertuliaError, match="buys nothing"):
         vote_at(Pool((0,), (True,), (1.0,)), 0.0)
+
+
+def test_a_ratio_of_means_is_of_means_and_its_interval_covers() -> None:
+    assert ratio_of_means([[1.0], [0.0], [0.5]], [[1.0], [1.0], [1.0]]).mean == pytest.approx(0.5)  # type: ignore[union-attr]
+    assert ratio_of_means([[1.0], [0.0]], [[0.0], [0.0]]) is None, "there is nothing to be a share of"
+    one = ratio_of_means([[0.3]], [[0.6]])
+    assert one is not None and one.mean == pytest.approx(0.5) and math.isnan(one.low)
+    draw, covered = np.random.default_rng(5), 0
+    for _ in range(200):
+        under = draw.uniform(0.2, 1.0, 60)
+        over = 0.7 * under + draw.normal(0, 0.2, 60)
+        found = ratio_of_means([[value] for value in over], [[value] for value in under])
+        assert found is not None
+        covered += found.low <= 0.7 <= found.high
+    assert 0.9 <= covered / 200 <= 0.99

@@ -61,6 +61,26 @@ async def test_a_bad_beginning_leads_astray_and_a_good_one_of_the_same_length_do
     assert gap.mean == pytest.approx(-found.bars["independent, no beginning"].mean)
 
 
+async def test_what_meetings_win_back_is_a_share_of_the_way() -> None:
+    def meets(context: str, path: str, seed: int) -> str:
+        """Heeds nobody; but a circle without a beginning is always right."""
+        thought = context.rpartition("<think>\n")[2]
+        return GOOD + CLOSE + "7}<|end|>" if "leap" in path and not thought else thinker(context, path, seed)
+
+    trap = Trap(share=0.45, free_share=0.5, questions=6, answers=8, per=4, settings=SETTINGS)
+    async with Bench(made=ScriptedEngine(meets), model="scripted") as entered:
+        found = await study(trap, entered, QUESTIONS)
+    low, at, high = (
+        found.bars[name].mean for name in ("independent, bad beginning", "leap, bad beginning", "leap, no beginning")
+    )
+    assert found.won_back is not None and (low, at, high) != (0, 0, 0) and at > low and high == 1.0
+    assert found.won_back.mean == pytest.approx((at - low) / (high - low))
+    assert found.to_json()["won_back"]["mean"] == found.won_back.mean
+    alone = Trap(share=0.45, questions=2, answers=8, per=4, methods=("independent",), settings=SETTINGS)
+    async with bench() as entered:
+        assert (await study(alone, entered, QUESTIONS)).won_back is None
+
+
 async def test_a_mixed_circle_has_its_share_of_good_beginnings_and_of_free_paths() -> None:
     trap = Trap(kind="mixed", share=0.45, good_share=0.75, questions=4, answers=8, per=4, settings=SETTINGS)
     async with bench() as entered:

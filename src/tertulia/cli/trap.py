@@ -128,5 +128,10 @@ def _print(found: Found, wanted: Trap) -> None:
     show([(title, rows), ("Differences, paired by question", gaps)])
     lengths = ", ".join(f"{kind} {tokens:.1f}" for kind, tokens in found.tokens.items())
     print(f"Tokens of a beginning: {lengths} ({wanted.share:.0%} of a thought). 95 % intervals over questions.")
+    if found.won_back is not None:
+        print(
+            f"Of the way from independent paths with that beginning to meetings without one, meetings with it go "
+            f"{found.won_back.points()} %."
+        )
     if used < wanted.questions:
         print(f"There were only {used} such questions, not {wanted.questions}: give more questions.")

@@ -141,6 +141,33 @@ def paired_difference(a: Values, b: Values, *, seed: int = 0) -> Estimate:
     return _bootstrapped(first - second, circles, seed, share=False)
 
 
+def ratio_of_means(a: Values, b: Values, *, seed: int = 0) -> Estimate | None:
+    """The mean of a over the mean of b, both of the same questions: percentile bootstrap over questions.
+
+    Args:
+        a, b: As for `paired_difference`.
+        seed: Of the bootstrap.
+
+    Returns:
+        The ratio; None where the mean of b is not above 0. NaN ends where more than 1 resample in 40 has no ratio.
+
+    Raises:
+        TertuliaError: As `paired_difference`.
+    """
+    paired_difference(a, b)
+    (first, circles), (second, _) = _question_means(a), _question_means(b)
+    if second.mean() <= ALIKE:
+        return None
+    n, mean = len(first), float(first.mean() / second.mean())
+    chosen = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
+    over, under = first[chosen].mean(axis=1), second[chosen].mean(axis=1)
+    ratios = over[under > ALIKE] / under[under > ALIKE]
+    if n == 1 or len(ratios) < RESAMPLES * 39 / 40:
+        return Estimate(mean, math.nan, math.nan, math.nan, n, circles)
+    low, high = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Estimate(mean, float(low), float(high), float(ratios.std()), n, circles)
+
+
 def paths_as_independent(right: int, paths: int) -> tuple[float, float]:
     """The interval that takes paths for independent, which they are not: for comparison only (normal, 95 %).
 

@@ -21,7 +21,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.records import CircleRecord
-from tertulia.evaluation.statistics import Estimate, mean_over_questions, paired_difference
+from tertulia.evaluation.statistics import Estimate, mean_over_questions, paired_difference, ratio_of_means
 from tertulia.path import Path, Span
 from tertulia.seeds import derive, draw
 from tertulia.tasks.question import Question
@@ -104,6 +104,8 @@ class Found:
         questions: How many were used, of how many that were asked.
         tokens: Mean length of the bad and of the good beginnings.
         values: Pass@1 of each question in each arm, for figures.
+        won_back: What share of the way from independent paths with that beginning to meetings without one is gone by
+            meetings with it; None with one method, or where there is no such way.
     """
 
     bars: Mapping[str, Estimate]
@@ -112,6 +114,7 @@ class Found:
     questions: tuple[int, int]
     tokens: Mapping[str, float]
     values: Mapping[str, Sequence[float]]
+    won_back: Estimate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -122,6 +125,7 @@ class Found:
             "questions": self.questions[0],
             "asked": self.questions[1],
             "beginning_tokens": dict(self.tokens),
+            "won_back": self.won_back and self.won_back.to_json(),
         }
 
 
@@ -164,6 +168,7 @@ async def study(
         questions=(len(found), asked),
         tokens={kind: sum(length[kind] for length in lengths) / len(lengths) for kind in ("bad", "good")},
         values=values,
+        won_back=_won_back(trap, values),
     )
 
 
@@ -275,3 +280,15 @@ def _gaps(trap: Trap, values: Mapping[str, Sequence[float]]) -> dict[str, Estima
         name: paired_difference([[value] for value in values[one]], [[value] for value in values[other]])
         for name, (one, other) in wanted.items()
     }
+
+
+def _won_back(trap: Trap, values: Mapping[str, Sequence[float]]) -> Estimate | None:
+    """How much of the way from independent paths with a beginning to meetings without one is gone, paired."""
+    if not set(trap.methods) >= {"independent", "leap"}:
+        return None
+    low, at, high = (
+        values[name]
+        for name in (f"independent, {trap.kind} beginning", f"leap, {trap.kind} beginning", "leap, no beginning")
+    )
+    gone = [[there - start] for start, there in zip(low, at, strict=True)]
+    return ratio_of_means(gone, [[end - start] for start, end in zip(low, high, strict=True)])
