@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tertulia.claims import Claims, Tally, first_difference, tally
@@ -50,12 +50,18 @@ class Heard:
         peers: Peers whose claims were counted or whose words were quoted.
         finding: How the path's claims compare.
         interrupts: Whether a path at its last call is to hear this rather than to finish.
+        step: The step that was marked; None without one.
+        other: The value, neutralised, that most peers were told to have there.
+        lie: Whether that value was made up and put into the mouths of peers (`tertulia.wrong_peers`).
     """
 
     text: str
     peers: tuple[int, ...]
     finding: Finding
     interrupts: bool
+    step: int | None = None
+    other: str | None = None
+    lie: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The value for the journal."""
@@ -64,12 +70,16 @@ class Heard:
             "peers": list(self.peers),
             "finding": self.finding,
             "interrupts": self.interrupts,
+            "step": self.step,
+            "other": self.other,
+            "lie": self.lie,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Heard:
-        """What `to_json` wrote."""
-        return cls(value["text"], tuple(value["peers"]), value["finding"], value["interrupts"])
+        """What `to_json` wrote; older journals do not tell what was marked."""
+        marked = value.get("step"), value.get("other"), value.get("lie", False)
+        return cls(value["text"], tuple(value["peers"]), value["finding"], value["interrupts"], *marked)
 
 
 @dataclass(frozen=True)
@@ -114,12 +124,14 @@ class Frame:
         self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int
     ) -> Heard:
         who = tuple(post.path for post in peers if post.claims)
+        marked: tuple[int | None, str | None] = (None, None)
         if self.stepwise:
             marker = first_difference(mine.claims, [post.claims for post in peers])
             finding: Finding = "differ" if marker else "agree"
             outvoted = marker is not None
             text = ""
             if marker:
+                marked = marker.step, neutral(marker.other)
                 text = self._step_text(marker.step, marker.mine, marker.count, marker.total, marker.other)
         else:
             votes = tally(mine.claims, {post.path: post.claims for post in peers})
@@ -133,7 +145,7 @@ class Frame:
         if finding == "agree" and early and draw.random() < self.settings.doubt:
             doubted = self._recheck(mine.claims, draw, who)
         if self.settings.frame == "quotes":
-            return self._quotes(quoted, doubted, finding, outvoted)
+            return replace(self._quotes(quoted, doubted, finding, outvoted), step=marked[0], other=marked[1])
         if doubted:
             return doubted
         if finding == "agree":
@@ -141,7 +153,8 @@ class Frame:
         words = self._quoted(quoted) if finding == "differ" and not self.stepwise else ""
         lines = self.wording.framed("\n".join(filter(None, (text, words))))
         heard = tuple(dict.fromkeys((*who, *(post.path for post in quoted if words))))
-        return Heard(lines + (self.wording.check if text and finding == "differ" else ""), heard, finding, outvoted)
+        check = self.wording.check if text and finding == "differ" else ""
+        return Heard(lines + check, heard, finding, outvoted, *marked)
 
     def _quotes(self, quoted: Sequence[Post], doubted: Heard | None, finding: Finding, outvoted: bool) -> Heard:
         told = [post for post in quoted if post.summary]
@@ -182,14 +195,15 @@ class Frame:
         if draw.random() >= self.settings.false_rate or not claimed or not peers:
             return self._agree(())
         count = draw.randint((peers + 2) // 3, peers)
+        step = None
         if self.stepwise:
             step = draw.choice(steps)
-            other = _another(mine.steps[step], draw)
+            other = another(mine.steps[step], draw)
             text = self._step_text(step, mine.steps[step], count, peers, other)
         else:
-            other = _another(mine.answer or "", draw)
+            other = another(mine.answer or "", draw)
             text = self._votes_text(Tally(mine.answer, ((other, count),), frozenset()))
-        return Heard(self.wording.framed(text) + self.wording.check, (), "differ", True)
+        return Heard(self.wording.framed(text) + self.wording.check, (), "differ", True, step, other)
 
     def _step_text(self, step: int, mine: str, count: int, total: int, other: str) -> str:
         values = {"mine": neutral(mine), "other": neutral(other)}
@@ -228,8 +242,8 @@ def neutral(text: str, longest: int | None = None) -> str:
     return text
 
 
-def _another(value: str, draw: random.Random) -> str:
-    """Another value than `value`: near it if it is a whole number."""
+def another(value: str, draw: random.Random) -> str:
+    """A made-up value other than `value`: near it if it is a whole number."""
     offset = draw.choice([-10, -5, -3, -2, -1, 1, 2, 3, 5, 10])
     try:
         number = int(value)

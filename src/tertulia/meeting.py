@@ -17,6 +17,7 @@ from tertulia.routing import route_async
 from tertulia.run import Run
 from tertulia.seeds import draw
 from tertulia.wording import fill
+from tertulia.wrong_peers import Lie, WrongPeers
 
 _INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
 
@@ -100,12 +101,14 @@ class Board:
             quoted = await self._routes([path.index for path in paths], index)
 
         def tell(path: Path) -> Heard:
-            routed = [self.posts[peer] for peer in quoted[path.index]]
+            routed: Sequence[Post] = [self.posts[peer] for peer in quoted[path.index]]
             others = [self.posts[peer] for peer in sorted(self.posts) if peer != path.index]
-            counted = others if settings.counted == "all" else routed
+            counted: Sequence[Post] = others if settings.counted == "all" else routed
             chance = draw(settings.seed, self.story, path.index, index, "heard")
             frame = Frame(settings, run.wording_of(path.index), stepwise)
+            counted, routed, lie = self._with_wrong(path, counted, routed, index)
             heard = frame.tell(self.posts[path.index], counted, routed, chance, index)
+            heard = replace(heard, lie=lie is not None and lie.told(heard))
             # A last call that changes nothing is not told, so nobody is heard.
             silent = path.place == "last call" and not heard.interrupts
             return replace(heard, peers=()) if silent else heard
@@ -113,6 +116,18 @@ class Board:
         if stepwise and len(paths) * len(self.posts) <= _INLINE:
             return [tell(path) for path in paths]
         return await asyncio.to_thread(lambda: [tell(path) for path in paths])
+
+    def _with_wrong(
+        self, path: Path, counted: Sequence[Post], routed: Sequence[Post], index: int
+    ) -> tuple[Sequence[Post], Sequence[Post], Lie | None]:
+        """What peers claim and write, some of them replaced by wrong ones where the settings ask for it."""
+        run = self.run
+        if not run.settings.wrong_peers:
+            return counted, routed, None
+        chance = draw(run.settings.seed, self.story, path.index, index, "wrong peers")
+        longest = 8 * run.profile.summary_tokens
+        wrong = WrongPeers(run.settings, run.wording_of(path.index), run.profile.stepwise, longest)
+        return wrong.speak(self.posts[path.index], counted, routed, chance)
 
     async def _routes(self, hearers: Sequence[int], index: int) -> list[list[int]]:
         settings = self.run.settings

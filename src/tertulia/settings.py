@@ -24,13 +24,14 @@ Mode = Literal["sync", "board"]
 FrameName = Literal["quotes", "digest"]
 Summaries = Literal["written", "read"]
 Placebo = Literal["echo", "false", "recheck"]
+WrongKind = Literal["claims", "orders"]
 RouterName = Literal["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 VoteRule = Literal["majority", "shortest-majority"]
 ThinkingBy = Literal["sentence", "prompt"]
 
 METHODS: tuple[str, ...] = get_args(MethodName)
 ROUTERS: tuple[str, ...] = get_args(RouterName)
-MEETING_SETTINGS = ("every", "meet_at", "last_call", "self_opened", "placebo", "doubt")
+MEETING_SETTINGS = ("every", "meet_at", "last_call", "self_opened", "placebo", "doubt", "wrong_peers", "wrong_kind")
 """Settings that mean nothing to a method without meetings."""
 
 Count = Annotated[int, Field(ge=0)]
@@ -67,6 +68,9 @@ class Settings(BaseModel):
         doubt_until: Only the first so many meetings doubt; 0 for all.
         placebo: A meeting without peers' information, as a control.
         false_rate: Share of (path, meeting) pairs that get a made-up marker under the placebo "false".
+        wrong_peers: Of the peers that a path hears so many are replaced by wrong ones, which agree with each other: a
+            test of what an attack can do.
+        wrong_kind: What these tell: wrong "claims", or "orders", text that tries to give orders.
         mode: "sync": paths wait for each other at a meeting. "board": they do not.
         budget: Hard cap on generated tokens of a path: summaries, answer and discarded tokens included.
         consensus_stop: Once so many paths have finished with one answer the rest are stopped; 0 means never.
@@ -102,6 +106,8 @@ class Settings(BaseModel):
     doubt_until: Count = 0
     placebo: Placebo | None = None
     false_rate: Share = 0.3
+    wrong_peers: Count = 0
+    wrong_kind: WrongKind = "claims"
     mode: Mode = "sync"
     budget: Annotated[int, Field(ge=1)] = 16384
     consensus_stop: Count = 0
@@ -232,8 +238,27 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
         raise TertuliaError("the method leap-single meets once: set every to the thought tokens before that")
     if settings.consensus_stop > settings.paths:
         raise TertuliaError(f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer")
+    _check_wrong(settings, asked)
     _check_thinking(settings, profile, asked)
     _check_budget(settings, profile)
+
+
+def _check_wrong(settings: Settings, asked: Mapping[str, Any]) -> None:
+    wrong = settings.wrong_peers
+    if not wrong:
+        if "wrong_kind" in asked:
+            raise TertuliaError(f"wrong_kind is {settings.wrong_kind!r}, but no peer is wrong: give wrong_peers too")
+        return
+    if settings.placebo:
+        raise TertuliaError(
+            f"wrong_peers is {wrong}, but under the placebo {settings.placebo} no peer is heard: leave one of them out"
+        )
+    if not settings.meets:
+        raise TertuliaError(f"wrong_peers is {wrong}, but these paths never meet: set every, or leave it out")
+    if wrong >= settings.paths:
+        raise TertuliaError(
+            f"wrong_peers is {wrong}, each of {settings.paths} paths has {settings.paths - 1} peers: replace fewer"
+        )
 
 
 def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> None:

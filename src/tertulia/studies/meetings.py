@@ -13,7 +13,7 @@ A path that claimed nothing before, or nothing after, cannot be told: "unknown".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tertulia.api import Result
@@ -40,6 +40,12 @@ class Effect:
         category: What the meeting did.
         before: Whether the claim was right before; None where nobody knows.
         after: Whether the next one is.
+        step: The step at which a difference was marked; None without one, as with answers.
+        marked_before: Whether the path's claim at that step, or its answer, was right when it heard of the difference;
+            None where none was heard or nobody knows.
+        marked_after: Whether what it next claims there is right, before it is told anything again; None also where it
+            claims nothing there by then.
+        lie: Whether the difference was made up (`tertulia.wrong_peers`).
     """
 
     path: int
@@ -49,6 +55,10 @@ class Effect:
     category: Category
     before: bool | None = None
     after: bool | None = None
+    step: int | None = None
+    marked_before: bool | None = None
+    marked_after: bool | None = None
+    lie: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,12 @@ def _effect(
     later = (at for at, span in enumerate(path.spans) if at > place and span.kind == "heard")
     before = read_claims(_until(path, place), profile.claims, close)
     after = read_claims(_until(path, next(later, len(path.spans))), profile.claims, close)
-    return effect(*_compared(before, after, truth))
+    found = effect(*_compared(before, after, truth))
+    if event["finding"] != "differ":
+        return found
+    step = event.get("step")
+    marked = _right_at(before, step, truth), _right_at(after, step, truth)
+    return replace(found, step=step, marked_before=marked[0], marked_after=marked[1], lie=event.get("lie", False))
 
 
 def _compared(before: Claims, after: Claims, truth: Truth) -> tuple[Category, bool | None, bool | None]:
@@ -136,6 +151,16 @@ def _compared(before: Claims, after: Claims, truth: Truth) -> tuple[Category, bo
     rights = is_correct(before.answer, truth.answer), is_correct(after.answer, truth.answer)
     same = before.answer == after.answer or equivalent(before.answer, after.answer)
     return ("unaffected" if same else "influenced"), *rights
+
+
+def _right_at(claims: Claims, step: int | None, truth: Truth) -> bool | None:
+    """Whether the claim at this step is right, or the answer where no step was marked; None where nobody knows."""
+    if step is not None:
+        right, claimed = truth.steps.get(step), claims.steps.get(step)
+        return None if right is None or claimed is None else claimed == right
+    if claims.steps or claims.answer is None:  # a difference between steps, in a record that does not tell which
+        return None
+    return is_correct(claims.answer, truth.answer)
 
 
 def _until(path: Path, place: int) -> Path:
