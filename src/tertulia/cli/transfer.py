@@ -13,7 +13,7 @@ from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, needs
 from tertulia.errors import TertuliaError
 
-From = Annotated[tuple[Path, Path] | None, typer.Option("--from", help="Two tables: language,accuracy[,n].")]
+From = Annotated[tuple[Path, Path] | None, typer.Option("--from", help="Two tables: language,accuracy[,n,off_target].")]
 Trained = Annotated[str, typer.Option(help="Languages of the training: en or en,de.")]
 Base = Annotated[str | None, typer.Option(help="Model before: a GGUF file, pebble, or the URL of a server.")]
 Post = Annotated[str | None, typer.Option(help="Model after.")]
@@ -21,6 +21,7 @@ Task = Annotated[str, typer.Option(help="Benchmark that both are asked.")]
 Languages = Annotated[str, typer.Option(help="all, or codes with commas.")]
 Data = Annotated[str | None, typer.Option(help="Questions from files, with {language} in their name.", metavar="FILE")]
 Difficulty = Annotated[str | None, typer.Option(help="Of the world: easy, default or long.")]
+Thinking = Annotated[str, typer.Option(help="free, or led to the question's language by prompt or sentence.")]
 Circles = Annotated[int, typer.Option(help="Times each question is asked.")]
 Paths = Annotated[int, typer.Option(help="Answers each time.")]
 Floor = Annotated[float, typer.Option(help="Base accuracy below which a language leaves the ratios.")]
@@ -38,6 +39,7 @@ def transfer(
     data: Data = None,
     difficulty: Difficulty = None,
     limit: Limit = None,
+    thinking: Thinking = "free",
     circles: Circles = 1,
     paths: Paths = 1,
     floor: Floor = 0.05,
@@ -46,7 +48,7 @@ def transfer(
     log_dir: LogDir = Path("transfer"),
     json_: options.Json = False,
 ) -> None:
-    """Accuracy a language before and after a training, relative gains, MTI and headroom-normalised gain.
+    """Accuracy a language before and after a training, gains, MTI, headroom-normalised gain, off-target rates.
 
     From two tables, or by asking two models; asked again, the same command goes on where it was.
     """
@@ -65,7 +67,8 @@ def transfer(
         needs("inspect_ai", "evaluations need", "eval")
         given: dict[str, Any] = {"difficulty": difficulty, "limit": limit}
         chosen = {name: value for name, value in given.items() if value is not None}
-        asked: dict[str, Any] = {"data": data, "options": chosen, "circles": circles, "paths": paths, "seed": seed}
+        asked: dict[str, Any] = {"data": data, "options": chosen, "thinking": thinking}
+        asked |= {"circles": circles, "paths": paths, "seed": seed}
         wanted = _languages(languages)
         asked |= {"threads": threads or 1, "tell": lambda line: print(line, file=sys.stderr)}
         before, after = (
@@ -88,12 +91,24 @@ def _languages(text: str) -> list[str]:
 
 def told(found: dict[str, Any]) -> str:
     """The result as tables and lines."""
-    lines = ["| language | trained | base % | post % | gain |", "| --- | --- | --- | --- | --- |"]
+    rates = {"off_target": "off-target %, base to post", "switched": "switched %, base to post"}
+    known = {
+        name: title
+        for name, title in rates.items()
+        if any(row[f"{side}_{name}"] is not None for row in found["languages"] for side in ("base", "post"))
+    }
+    titles = ["language", "trained", "base %", "post %", "gain", *known.values()]
+    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
     for row in found["languages"]:
-        reach = _reach(row["interval"], 100)
-        mark = "yes" if row["trained"] else ""
-        numbers = f"{100 * row['base']:.1f} | {100 * row['post']:.1f} | {100 * row['gain']:+.1f}{reach}"
-        lines.append(f"| {row['language']} | {mark} | {numbers} |")
+        cells = [
+            row["language"],
+            "yes" if row["trained"] else "",
+            f"{100 * row['base']:.1f}",
+            f"{100 * row['post']:.1f}",
+        ]
+        cells.append(f"{100 * row['gain']:+.1f}{_reach(row['interval'], 100, sign=True)}")
+        cells += [_rate(row, name) for name in known]
+        lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
     names = {
         "gain_trained": "relative gain, trained",
@@ -108,6 +123,15 @@ def told(found: dict[str, Any]) -> str:
     return "\n".join([*lines, *filter(None, ["", found["note"]])])
 
 
-def _reach(interval: list[float] | None, factor: float) -> str:
-    digits = 1 if factor > 1 else 3
-    return f" [{factor * interval[0]:.{digits}f}, {factor * interval[1]:.{digits}f}]" if interval else ""
+def _rate(row: dict[str, Any], name: str) -> str:
+    """A rate before and after, and the interval of its change."""
+    before, after = (
+        "-" if rate is None else f"{100 * rate:.1f}" for rate in (row[f"base_{name}"], row[f"post_{name}"])
+    )
+    reach = _reach(row[f"{name}_interval"], 100, sign=True)
+    return f"{before} to {after}" + (f", change{reach}" if reach else "")
+
+
+def _reach(interval: list[float] | None, factor: float, *, sign: bool = False) -> str:
+    form = ("+" if sign else "") + (".1f" if factor > 1 else ".3f")
+    return f" [{factor * interval[0]:{form}}, {factor * interval[1]:{form}}]" if interval else ""

@@ -4,82 +4,32 @@ After *Parallel Scaling Law* (arXiv 2510.02272): the relative gain of a set of l
 (post - base) / base, and the Multilingual Transferability Index is that of the unseen languages over that of the
 trained ones. It explodes where the base is near 0, so languages below a floor leave it, by name; beside it stand the
 plain accuracies and the headroom-normalised gain, the mean of (post - base) / (1 - base).
+
+Where the outcomes of questions are known, base and post are compared on the questions that both answered, and
+intervals come from a bootstrap over questions: paired, all languages of a question together, its circles and paths
+averaged first.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.statistics import paired_difference, t_quantile
+from tertulia.studies.measured import Measured, measure, read_accuracies
+
+__all__ = ["FLOOR", "Measured", "measure", "read_accuracies", "transfer"]
 
 FLOOR = 0.05
 DRAWS = 2000
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a model reached in a language.
-
-    Attributes:
-        accuracy: From 0 to 1.
-        n: Answers it is the mean of; None if not known.
-        right: Share of right answers for each question, by the question's name across languages; None from a table.
-    """
-
-    accuracy: float
-    n: int | None = None
-    right: Mapping[str, float] | None = None
-
-
-def read_accuracies(file: Path) -> dict[str, Measured]:
-    """A table with the columns ``language, accuracy`` and perhaps ``n``.
-
-    Raises:
-        TertuliaError: The file cannot be read, lacks a column, or has a wrong value. One line.
-    """
-    try:
-        with file.open(newline="", encoding="utf-8") as table:
-            rows = list(csv.DictReader(table))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TertuliaError(f"cannot read the table {file}: {getattr(error, 'strerror', None) or error}") from error
-    if not rows or not {"language", "accuracy"} <= set(rows[0]):
-        raise TertuliaError(f"{file} has no rows with the columns language and accuracy: a column n may be there too")
-    found: dict[str, Measured] = {}
-    for at, row in enumerate(rows, 2):
-        code = str(row["language"]).strip()
-        if code in found:
-            raise TertuliaError(f"{file}, line {at}: {code} is there twice: give each language once")
-        accuracy = _number(file, at, "accuracy", row["accuracy"])
-        if accuracy > 1:
-            raise TertuliaError(f"{file}, line {at}: accuracy is {accuracy:g}, expected 0 to 1: divide by 100")
-        n = None
-        if row.get("n"):
-            count = _number(file, at, "n", row["n"])
-            if count < 1 or count != int(count):
-                raise TertuliaError(f"{file}, line {at}: n is {row['n']!r}, expected a whole number from 1 on")
-            n = int(count)
-        found[code] = Measured(accuracy, n)
-    return found
-
-
-def _number(file: Path, at: int, column: str, text: Any) -> float:
-    try:
-        number = float(text)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not number >= 0 or not math.isfinite(number):
-        raise TertuliaError(f"{file}, line {at}: {column} is {text!r}, expected a number from 0 on: correct it")
-    return number
 
 
 def transfer(
@@ -95,64 +45,124 @@ def transfer(
     Args:
         base, post: By language; only languages that both have count.
         trained: Languages of the training.
-        floor: Base accuracy below which a language leaves the ratios.
+        floor: Base accuracy below which a language leaves the ratios; a base of 0 leaves them in any case.
         seed: Of the bootstrap: over questions, paired and all languages of a question together, where outcomes are
             known; binomial where only n is.
 
     Returns:
         ``languages`` (a list of rows), ``gain_trained, gain_unseen, mti, gen, gen_trained``, each with its interval
-        under ``intervals``, and ``left_out``, ``note``.
+        under ``intervals``, and ``left_out``, ``unpaired`` (questions that only one side answered), ``note``.
 
     Raises:
-        TertuliaError: A trained language is not in both tables, or no unseen one is. One line.
+        TertuliaError: The floor is no share, a trained language is not in both tables, no unseen one is, or base and
+            post have no question of a language in common. One line.
     """
+    if not 0 <= floor <= 1:
+        raise TertuliaError(f"the floor is {floor:g}: expected a base accuracy, 0 to 1")
     both = [code for code in base if code in post]
     for code in trained:
         if code not in both:
             raise TertuliaError(f"{code} was trained on, and is not in both tables ({', '.join(both)}): add it")
     if len(both) == len(set(trained)):
         raise TertuliaError("every language of the tables was trained on: add some that were not")
+    base, post, unpaired = _paired(base, post, both)
     before = {code: base[code].accuracy for code in both}
     after = {code: post[code].accuracy for code in both}
-    kept = {code for code in both if before[code] >= floor}
+    kept = {code for code in both if before[code] >= floor and before[code] > 0}
     figures = _figures(before, after, trained, kept)
-    draws = _draws(base, post, both, seed)
-    intervals: dict[str, list[float] | None] = dict.fromkeys(figures)
-    rows = []
+    draws, tail = _draws(base, post, both, seed)
     samples = [draws() for _ in range(DRAWS)] if draws else []
     drawn = [_figures(*one, trained, kept) for one in samples]
+    intervals: dict[str, list[float] | None] = dict.fromkeys(figures)
     for name, figure in figures.items():
-        intervals[name] = _interval([one[name] for one in drawn]) if figure is not None else None
+        intervals[name] = _interval([one[name] for one in drawn], tail) if figure is not None else None
+    rows = []
     for code in both:
         gains = [one[1][code] - one[0][code] for one in samples]
-        rows.append(
-            {
-                "language": code,
-                "trained": code in trained,
-                "base": before[code],
-                "post": after[code],
-                "gain": after[code] - before[code],
-                "interval": _interval(gains),
-            }
-        )
+        interval = _change(base[code].right, post[code].right) or _interval(gains, tail)
+        rows.append({"language": code, "trained": code in trained, **_row(base[code], post[code], interval)})
     left_out = [code for code in both if code not in kept]
     return {
         "languages": rows,
         **figures,
         "intervals": intervals,
         "left_out": left_out,
-        "note": _note(figures, left_out, floor, draws is not None),
+        "unpaired": unpaired,
+        "note": _note(figures, intervals, left_out, floor, draws is not None, unpaired),
     }
 
 
-def _note(figures: Mapping[str, float | None], left_out: Sequence[str], floor: float, known: bool) -> str:
+def _paired(
+    base: Mapping[str, Measured], post: Mapping[str, Measured], both: Sequence[str]
+) -> tuple[dict[str, Measured], dict[str, Measured], int]:
+    """The same, on the questions that both sides answered; and how many others there were."""
+    sides: tuple[dict[str, Measured], dict[str, Measured]] = (dict(base), dict(post))
+    unpaired = 0
+    for code in both:
+        first, second = base[code].right, post[code].right
+        if first is None or second is None:
+            continue
+        shared = [name for name in first if name in second]
+        if not shared:
+            raise TertuliaError(f"base and post have no question in {code} in common: ask both the same questions")
+        unpaired += len(set(first) ^ set(second))
+        for side, right in zip(sides, (first, second), strict=True):
+            some = {name: right[name] for name in shared}
+            side[code] = replace(side[code], right=some, accuracy=float(np.mean(list(some.values()))))
+    return *sides, unpaired
+
+
+def _row(base: Measured, post: Measured, interval: list[float] | None) -> dict[str, Any]:
+    """A language before and after."""
+    return {
+        "base": base.accuracy,
+        "post": post.accuracy,
+        "gain": post.accuracy - base.accuracy,
+        "interval": interval,
+        **_spoken("off_target", base, post),
+        **_spoken("switched", base, post),
+    }
+
+
+def _spoken(name: str, base: Measured, post: Measured) -> dict[str, Any]:
+    """A rate of the language of thought, before and after, with the interval of its change where it is known."""
+    each = {"off_target": "off_targets", "switched": "switches"}[name]
+    interval = _change(getattr(base, each), getattr(post, each))
+    return {f"base_{name}": getattr(base, name), f"post_{name}": getattr(post, name), f"{name}_interval": interval}
+
+
+def _change(first: Mapping[str, float] | None, second: Mapping[str, float] | None) -> list[float] | None:
+    """The interval of a change, paired by question; None where outcomes are not known, or of one question only."""
+    shared = [name for name in first if name in second] if first and second else []
+    if not first or not second or len(shared) < 2:
+        return None
+    found = paired_difference([[second[name]] for name in shared], [[first[name]] for name in shared])
+    return [found.low, found.high]
+
+
+def _note(
+    figures: Mapping[str, float | None],
+    intervals: Mapping[str, list[float] | None],
+    left_out: Sequence[str],
+    floor: float,
+    known: bool,
+    unpaired: int,
+) -> str:
     lines = []
+    if unpaired:
+        lines.append(f"Left out: {unpaired} questions that only one of the two models answered.")
     if left_out:
         lines.append(f"Left out of the ratios, with a base accuracy below {floor:g}: {', '.join(left_out)}.")
     if figures["mti"] is None:
         lines.append("MTI is not defined: the trained languages gained nothing, or none of a side is above the floor.")
+    own = intervals["gain_trained"]
+    if figures["mti"] is not None and own is not None and own[0] <= 0 <= own[1]:
+        lines.append("MTI says little: the gain of the trained languages, which it divides by, may be nothing.")
     if not known:
-        lines.append("No intervals: the tables do not say how many answers (n) their accuracies are the mean of.")
+        lines.append(
+            "No intervals: the tables do not say how many answers (n) their accuracies are the mean of, "
+            "or there is only one question."
+        )
     return " ".join(lines)
 
 
@@ -180,32 +190,26 @@ def _figures(
 
 
 Draw = Callable[[], tuple[dict[str, float], dict[str, float]]]
+_NORMAL = NormalDist()
 
 
-def _draws(base: Mapping[str, Measured], post: Mapping[str, Measured], both: Sequence[str], seed: int) -> Draw | None:
-    """A source of tables as they might have come out; None where nothing is known about their noise."""
+def _draws(
+    base: Mapping[str, Measured], post: Mapping[str, Measured], both: Sequence[str], seed: int
+) -> tuple[Draw | None, float]:
+    """A source of tables as they might have come out, and the share to cut at either end of what they tell.
+
+    None where nothing is known about their noise. Few questions vary less among themselves than new ones would: less is
+    cut (as in `tertulia.evaluation.statistics.bounds`).
+    """
     draw = np.random.default_rng(seed)
     sides = (base, post)
     if all(side[code].right for side in sides for code in both):
         names = sorted({name for code in both for name in base[code].right or {}})
-        at = {name: place for place, name in enumerate(names)}
-        outcomes: list[dict[str, Array]] = []
-        for side in sides:
-            columns = {}
-            for code in both:
-                column = np.full(len(names), np.nan)
-                for name, value in (side[code].right or {}).items():
-                    if name in at:
-                        column[at[name]] = value
-                columns[code] = column
-            outcomes.append(columns)
-
-        def resample() -> tuple[dict[str, float], dict[str, float]]:
-            chosen = draw.integers(0, len(names), len(names))
-            first, second = ({c: float(np.nanmean(col[chosen])) for c, col in side.items()} for side in outcomes)
-            return first, second
-
-        return resample
+        n = len(names)
+        if n < 2:
+            return None, 0.0
+        reach = math.sqrt(n / (n - 1)) * t_quantile(0.975, n - 1)
+        return _resampled([_table(side, both, names) for side in sides], both, draw), _NORMAL.cdf(-reach)
     if all(side[code].n for side in sides for code in both):
 
         def binomial() -> tuple[dict[str, float], dict[str, float]]:
@@ -215,80 +219,34 @@ def _draws(base: Mapping[str, Measured], post: Mapping[str, Measured], both: Seq
             )
             return first, second
 
-        return binomial
-    return None
+        return binomial, 0.025
+    return None, 0.0
 
 
-def _interval(values: Sequence[float | None]) -> list[float] | None:
+def _table(side: Mapping[str, Measured], both: Sequence[str], names: Sequence[str]) -> Array:
+    """Outcomes, NaN where a question was not answered in a language; shape (languages, questions)."""
+    return np.array([[(side[code].right or {}).get(name, math.nan) for name in names] for code in both])
+
+
+def _resampled(tables: Sequence[Array], both: Sequence[str], draw: np.random.Generator) -> Draw:
+    """Draws questions with all their languages, the same for both sides."""
+    there = ~np.isnan(tables[0])
+
+    def resample() -> tuple[dict[str, float], dict[str, float]]:
+        for _ in range(100):
+            chosen = draw.integers(0, there.shape[1], there.shape[1])
+            if there[:, chosen].any(axis=1).all():
+                break
+        found = [np.nansum(t[:, chosen], axis=1) / np.maximum(1, there[:, chosen].sum(axis=1)) for t in tables]
+        first, second = (dict(zip(both, map(float, one), strict=True)) for one in found)
+        return first, second
+
+    return resample
+
+
+def _interval(values: Sequence[float | None], tail: float) -> list[float] | None:
     kept = [value for value in values if value is not None]
-    if len(kept) < DRAWS // 2:
+    if len(kept) < DRAWS // 2 or min(kept) == max(kept):  # nothing varies: these questions cannot tell
         return None
-    low, high = np.quantile(kept, (0.025, 0.975))
+    low, high = np.quantile(kept, (tail, 1 - tail))
     return [float(low), float(high)]
-
-
-def _prefixed(tell: Callable[[str], None], before: str, line: str) -> None:
-    tell(before + line)
-
-
-def measure(
-    model: str | None,
-    task: str,
-    languages: Sequence[str],
-    folder: Path,
-    *,
-    data: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    circles: int = 1,
-    paths: int = 1,
-    seed: int = 1,
-    engine: str | None = None,
-    threads: int = 1,
-    settings: Mapping[str, Any] | None = None,
-    tell: Callable[[str], None] = print,
-) -> dict[str, Measured]:
-    """What a model reaches in each language, by independent paths; resumable, as every evaluation is.
-
-    Args:
-        model, engine, threads: As `tertulia.solve` takes them; a model may be the URL of a server.
-        task: A benchmark.
-        languages: Codes.
-        folder: Where logs and journals are kept.
-        data: A file of questions, with {language} in its name where each language has its own.
-        options: Further options of the task.
-        circles, paths: How often each question is answered.
-        seed: All draws derive from it.
-        settings: Of the paths, such as ``thinking_language``.
-        tell: Is given a line at the beginning of each language.
-
-    Raises:
-        TertuliaError: As an evaluation. One line.
-    """
-    from tertulia.evaluation.evaluate import Evaluation, read, run
-
-    if model is not None and model.startswith(("http://", "https://")):
-        model, engine = None, model
-    found = {}
-    for language in languages:
-        given = {**(options or {}), "language": language}
-        if data is not None:
-            given["data"] = data.replace("{language}", language)
-        asked = Evaluation(
-            task=task,
-            methods=("independent",),
-            options=given,
-            circles=circles,
-            seed=seed,
-            engine=engine,
-            model=model,
-            threads=threads,
-            settings={**(settings or {}), "paths": paths},
-        )
-        came = run(asked, folder / language, tell=partial(_prefixed, tell, f"{language}: "))
-        by_question: dict[str, list[float]] = {}
-        for circle in read(came.logs["independent"]).circles:
-            name = circle.question.removeprefix(f"{language}-")
-            by_question.setdefault(name, []).append(float(np.mean([path.right for path in circle.paths])))
-        right = {name: float(np.mean(values)) for name, values in by_question.items()}
-        found[language] = Measured(float(np.mean(list(right.values()))), len(right) * circles * paths, right)
-    return found
