@@ -21,6 +21,7 @@ from tertulia.evaluation.arms import NAMES, arm, arms
 from tertulia.evaluation.bench import Bench, file_name
 from tertulia.evaluation.comparison import compare, pool_of
 from tertulia.evaluation.records import CircleRecord, PathRecord, injected_weight
+from tertulia.evaluation.report import tables
 from tertulia.path import TokenCounts
 from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
@@ -208,6 +209,35 @@ def test_helped_and_harmed_are_shares_of_the_influenced() -> None:
     assert (met["helped"], met["harmed"]) == (0.5, 0.25)
     assert met["influenced"] == pytest.approx(4 / 6) and met["differ"] == pytest.approx(5 / 6)
     assert [one["pairs"] for one in met["each"]] == [4, 2]
+
+
+def told(before: bool | None, after: bool | None, *, lie: bool = False, finding: str = "differ") -> Effect:
+    return Effect(0, 0, finding, (), "unaffected", step=1, marked_before=before, marked_after=after, lie=lie)
+
+
+def test_the_gates_are_shares_of_all_claims_at_a_marked_step_by_where_the_difference_came_from() -> None:
+    first = [told(True, False)] + [told(True, True)] * 5 + [told(False, True)] * 2 + [told(True, None)]
+    second = [told(True, True)] * 2 + [told(False, False), told(None, True), told(True, False, finding="doubt")]
+    second += [told(True, False, lie=True), told(True, True, lie=True)]
+    found = compare({"leap": [circle("a", effects=tuple(first)), circle("b", effects=tuple(second))]})
+    gates = found.arms["leap"]["gates"]
+    between, lies = gates["paths"], gates["made up"]
+    turned, made = between["right_turned_wrong"], between["wrong_made_right"]
+    assert (turned.mean, turned.circles) == (pytest.approx(1 / 8), 8) and (made.mean, made.circles) == (2 / 3, 3)
+    assert between["untold"] == 1 and lies["untold"] == 0
+    assert lies["right_turned_wrong"].mean == 0.5 and lies["wrong_made_right"] is None
+    json.dumps(found.to_json())
+    (rows,) = [rows for title, rows in tables(found) if title.startswith("Claims at a step")]
+    assert [row["difference"] for row in rows] == ["between paths", "made up"]
+    assert rows[0]["right turned wrong %"].startswith("12.5 [") and rows[0]["of right"] == "8"
+    assert rows[1]["wrong made right %"] == "" and rows[1]["of wrong"] == "0"
+
+
+def test_older_logs_have_no_gates() -> None:
+    effects = (Effect(0, 0, "differ", (), "influenced", True, False),)
+    found = compare({"leap": [circle(effects=effects)]})
+    assert found.arms["leap"]["gates"] == {}
+    assert not [title for title, _ in tables(found) if title.startswith("Claims at a step")]
 
 
 def test_questions_are_binned_by_other_paths_than_those_that_are_shown() -> None:

@@ -13,6 +13,7 @@ import pytest
 from tertulia.errors import TertuliaError
 from tertulia.evaluation import statistics as stats
 from tertulia.evaluation.equal_tokens import Pool, vote_at
+from tertulia.evaluation.gates import share_of_cases
 from tertulia.evaluation.statistics import (
     Estimate,
     detectable,
@@ -194,6 +195,34 @@ def test_a_detectable_difference_is_detected_with_its_power() -> None:
     draw = np.random.default_rng(5)
     estimates = draw.normal(detectable(1.0), 1.0, 20_000)
     assert np.mean(np.abs(estimates) > 1.96) == pytest.approx(0.8, abs=0.01)
+
+
+def test_intervals_of_shares_of_cases_cover_although_cases_of_a_question_are_alike() -> None:
+    draw = np.random.default_rng(6)
+    covered = naive = 0
+    # Questions with more cases have more of what happens: the mean of the questions' shares would be another figure.
+    truth = (0.5 * 2 * 0.2 + 0.5 * 20 * 0.6) / (0.5 * 2 + 0.5 * 20)
+    for _ in range(SIMULATIONS):
+        many = draw.random(60) < 0.5
+        chance = np.where(many, 0.6, 0.2) + np.where(draw.random(60) < 0.5, 0.2, -0.2)
+        values = [(draw.random(20 if more else 2) < p).tolist() for more, p in zip(many, chance, strict=True)]
+        found = share_of_cases(values, seed=int(draw.integers(1 << 30)))
+        assert found is not None
+        covered += found.low <= truth <= found.high
+        happened, cases = sum(map(sum, values)), sum(map(len, values))
+        assert found.mean == pytest.approx(happened / cases) and found.circles == cases
+        low, high = paths_as_independent(happened, cases)
+        naive += low <= truth <= high
+    assert 0.92 <= covered / SIMULATIONS <= 0.97
+    assert naive / SIMULATIONS < 0.75
+
+
+def test_shares_without_variation_or_cases_are_no_certainty() -> None:
+    never = share_of_cases([[False] * 9, [False], []] + [[False, False]] * 8)
+    assert never is not None and never.mean == 0 and never.high > 0.2 and never.questions == 10
+    assert share_of_cases([[], []]) is None
+    alone = share_of_cases([[True, False]])
+    assert alone is not None and alone.mean == 0.5 and math.isnan(alone.low)
 
 
 # --- equal tokens ----------------------------------------------------------------------------------

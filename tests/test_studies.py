@@ -159,10 +159,11 @@ class Told:
         self.meetings = [type("Meeting", (), {"index": index, "heard": [[1, 2]]})() for index in range(meetings)]
 
 
-def effect(one: ReasoningPath, *findings: str) -> list[Effect]:
+def effect(one: ReasoningPath, *findings: str, **marked: Any) -> list[Effect]:
     listener = Listener()
     for meeting, finding in enumerate(findings):
         data = {"meeting": meeting, "finding": finding, "peers": [1, 2], "text": "" if finding == "silent" else "heard"}
+        data |= marked
         listener.observe(Event("heard", 0, data | {"finding": "agree" if finding == "silent" else finding}))
     told: Any = Told(one, len(findings))
     return effects(told, listener.heard, profile_for("pebble"), "</think>", Truth("7", {1: "2", 2: "7"}))
@@ -183,6 +184,46 @@ def test_the_next_claim_tells_what_a_meeting_did(
 ) -> None:
     (found,) = effect(path(("thought", before), ("heard", "step 1"), ("thought", after)), "differ")
     assert (found.category, (found.before, found.after)) == (category, rights)
+
+
+@pytest.mark.parametrize(
+    ("after", "step", "rights"),
+    [
+        ("2) 2+5=7\n", 1, (True, True)),
+        ("2) 2+6=8\n", 1, (True, True)),
+        ("Again: 1) add 2\n1) 1+2=3\n", 1, (True, False)),
+        ("Again: 1) add 1\n1) 1+1=2\n2) 2+5=7\n", 1, (True, True)),
+        ("Again: 2) add 5\n2) 2+5=7\n", 2, (False, True)),
+        ("</think>\\boxed{8}", 2, (False, False)),
+        ("Again: 1) add 1\n1) 1+1=2\n", 2, (False, None)),
+        ("2) 2+5=7\n", None, (None, None)),
+    ],
+)
+def test_the_claim_at_the_marked_step_tells_whether_it_was_kept_or_repaired(
+    after: str, step: int | None, rights: tuple[bool | None, bool | None]
+) -> None:
+    before = "1) 1+1=2\n" + ("2) 2+6=8\n" if step == 2 else "")
+    marked = {} if step is None else {"step": step, "lie": True}
+    one = path(("thought", before), ("heard", "step"), ("thought", after))
+    (found,) = effect(one, "differ", **marked)
+    assert (found.marked_before, found.marked_after) == rights
+    assert (found.step, found.lie) == (step, step is not None), "a record that does not tell the step is older"
+
+
+def test_the_claim_at_the_marked_step_is_the_one_before_anything_else_is_heard() -> None:
+    one = path(("thought", "1) 1+1=2\n"), ("heard", "a"), ("thought", "1) 1+2=3\n"), ("heard", "b"))
+    one.spans.append(Span("thought", (1,), "1) 1+1=2\n", 1))
+    assert [what.marked_after for what in effect(one, "differ", "differ", step=1)] == [False, True]
+    one.spans[3] = Span("cue", (1,), "b", 1)
+    assert [what.marked_after for what in effect(one, "differ", "silent", step=1)][:1] == [True]
+    (doubted,) = effect(path(*[("thought", "1) 1+1=2\n"), ("heard", "check"), ("thought", "2) 2+5=7\n")]), "doubt")
+    assert doubted.marked_before is None, "who is asked to doubt heard of no difference"
+
+
+def test_without_steps_the_claimed_answer_is_what_is_kept_or_repaired() -> None:
+    one = path(("summary", "\\boxed{7}</summarize>"), ("heard", "mine is 7; 2 have 8"), ("summary", "\\boxed{8}"))
+    (found,) = effect(one, "differ")
+    assert (found.marked_before, found.marked_after, found.step) == (True, False, None)
 
 
 def test_hearing_nothing_that_differs_is_consistent() -> None:

@@ -15,6 +15,7 @@ from tertulia.equivalence import group_answers
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import PLACEBOS, REFERENCE
 from tertulia.evaluation.equal_tokens import Pool, vote_at
+from tertulia.evaluation.gates import gates
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord, PathRecord, injected_weight
 from tertulia.evaluation.statistics import (
     Estimate,
@@ -198,6 +199,7 @@ def _figures(circles: Circles, questions: Sequence[str], weight: float) -> dict[
         "injected_weight": weight,
         "failed_paths": sum(path.error is not None for path in paths),
         "meetings": _meetings(chosen),
+        "gates": gates(circles, questions),
     }
 
 

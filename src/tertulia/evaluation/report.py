@@ -25,6 +25,9 @@ def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     if met:
         found.append(("What a meeting did to a path", met))
         found.append(("Meeting by meeting", _each_meeting(arms)))
+    gates = [row for label, arm in arms.items() for row in _gates(label, arm["gates"])]
+    if gates:
+        found.append(("Claims at a step where a difference was heard", gates))
     equal = [row for label, arm in arms.items() for row in _equal(label, arm)]
     if equal:
         found.append(("Against independent paths", equal))
@@ -94,6 +97,18 @@ def _met(label: str, meetings: Mapping[str, Any]) -> Row:
         "of the influenced: helped %": percent("helped"),
         "harmed %": percent("harmed"),
     }
+
+
+def _gates(label: str, gates: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    rows = []
+    for source, found in gates.items():
+        row = {"method": label, "difference": "between paths" if source == "paths" else source}
+        for name, said in (("right_turned_wrong", "right turned wrong"), ("wrong_made_right", "wrong made right")):
+            share = found[name]
+            row[f"{said} %"] = share.points() if share else ""
+            row["of " + said.partition(" ")[0]] = f"{share.circles:,}" if share else "0"
+        rows.append(row | {"not claimed again": f"{found['untold']:,}"})
+    return rows
 
 
 def _each_meeting(arms: Mapping[str, Mapping[str, Any]]) -> list[Row]:
