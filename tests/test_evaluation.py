@@ -211,33 +211,34 @@ def test_helped_and_harmed_are_shares_of_the_influenced() -> None:
     assert [one["pairs"] for one in met["each"]] == [4, 2]
 
 
-def told(before: bool | None, after: bool | None, *, lie: bool = False, finding: str = "differ") -> Effect:
-    return Effect(0, 0, finding, (), "unaffected", step=1, marked_before=before, marked_after=after, lie=lie)
+def told(before: bool | None, after: bool | None, *, finding: str = "differ", **more: bool) -> Effect:
+    return Effect(0, 0, finding, (), "unaffected", step=1, marked_before=before, marked_after=after, **more)
 
 
 def test_the_gates_are_shares_of_all_claims_at_a_marked_step_by_where_the_difference_came_from() -> None:
     first = [told(True, False)] + [told(True, True)] * 5 + [told(False, True)] * 2 + [told(True, None)]
     second = [told(True, True)] * 2 + [told(False, False), told(None, True), told(True, False, finding="doubt")]
-    second += [told(True, False, lie=True), told(True, True, lie=True)]
+    second += [told(True, False, lie=True, took=True), told(True, False, lie=True), told(True, True, lie=True)]
     found = compare({"leap": [circle("a", effects=tuple(first)), circle("b", effects=tuple(second))]})
     gates = found.arms["leap"]["gates"]
     between, lies = gates["paths"], gates["made up"]
     turned, made = between["right_turned_wrong"], between["wrong_made_right"]
     assert (turned.mean, turned.circles) == (pytest.approx(1 / 8), 8) and (made.mean, made.circles) == (2 / 3, 3)
     assert between["untold"] == 1 and lies["untold"] == 0
-    assert lies["right_turned_wrong"].mean == 0.5 and lies["wrong_made_right"] is None
+    assert lies["right_turned_wrong"].mean == pytest.approx(2 / 3) and lies["wrong_made_right"] is None
+    assert lies["right_took_it"].mean == pytest.approx(1 / 3) and gates["recheck"]["right_turned_wrong"].mean == 1.0
     json.dumps(found.to_json())
-    (rows,) = [rows for title, rows in tables(found) if title.startswith("Claims at a step")]
-    assert [row["difference"] for row in rows] == ["between paths", "made up"]
-    assert rows[0]["right turned wrong %"].startswith("12.5 [") and rows[0]["of right"] == "8"
-    assert rows[1]["wrong made right %"] == "" and rows[1]["of wrong"] == "0"
+    (rows,) = [rows for title, rows in tables(found) if title == "Claims at a marked step"]
+    assert [row["heard"] for row in rows] == ["a difference between paths", "a made-up difference", "to recheck it"]
+    assert rows[0]["turned wrong %"].startswith("12.5 [") and rows[0]["right claims"] == "8"
+    assert rows[1]["made right %"] == "" and rows[1]["wrong claims"] == "0"
 
 
 def test_older_logs_have_no_gates() -> None:
     effects = (Effect(0, 0, "differ", (), "influenced", True, False),)
     found = compare({"leap": [circle(effects=effects)]})
     assert found.arms["leap"]["gates"] == {}
-    assert not [title for title, _ in tables(found) if title.startswith("Claims at a step")]
+    assert not [title for title, _ in tables(found) if title == "Claims at a marked step"]
 
 
 def test_questions_are_binned_by_other_paths_than_those_that_are_shown() -> None:

@@ -216,8 +216,14 @@ def test_the_claim_at_the_marked_step_is_the_one_before_anything_else_is_heard()
     assert [what.marked_after for what in effect(one, "differ", "differ", step=1)] == [False, True]
     one.spans[3] = Span("cue", (1,), "b", 1)
     assert [what.marked_after for what in effect(one, "differ", "silent", step=1)][:1] == [True]
-    (doubted,) = effect(path(*[("thought", "1) 1+1=2\n"), ("heard", "check"), ("thought", "2) 2+5=7\n")]), "doubt")
-    assert doubted.marked_before is None, "who is asked to doubt heard of no difference"
+
+
+def test_what_was_taken_over_is_told_from_another_mistake() -> None:
+    def took(after: str) -> bool | None:
+        one = path(("thought", "1) 1+1=2\n"), ("heard", "step 1: you 2, 4 of 4 have 3"), ("thought", after))
+        return effect(one, "differ", step=1, other="3")[0].took
+
+    assert [took(f"1) 1+2={value}\n") for value in (2, 3, 4)] == [False, True, False]
 
 
 def test_without_steps_the_claimed_answer_is_what_is_kept_or_repaired() -> None:

@@ -50,9 +50,9 @@ class Heard:
         peers: Peers whose claims were counted or whose words were quoted.
         finding: How the path's claims compare.
         interrupts: Whether a path at its last call is to hear this rather than to finish.
-        step: The step that was marked; None without one.
-        other: The value, neutralised, that most peers were told to have there.
-        lie: Whether that value was made up and put into the mouths of peers (`tertulia.wrong_peers`).
+        step: The step that was marked, or that is to be rechecked; None without one.
+        other: The value, neutralised, that most peers are told to have there.
+        lie: Whether that value was put into the mouths of peers (`tertulia.wrong_peers`, or a false marker).
     """
 
     text: str
@@ -145,7 +145,8 @@ class Frame:
         if finding == "agree" and early and draw.random() < self.settings.doubt:
             doubted = self._recheck(mine.claims, draw, who)
         if self.settings.frame == "quotes":
-            return replace(self._quotes(quoted, doubted, finding, outvoted), step=marked[0], other=marked[1])
+            step = doubted.step if doubted else marked[0]
+            return replace(self._quotes(quoted, doubted, finding, outvoted), step=step, other=marked[1])
         if doubted:
             return doubted
         if finding == "agree":
@@ -185,7 +186,8 @@ class Frame:
         steps = [step for step in mine.fresh or tuple(mine.steps) if step not in mine.again]
         if not steps:
             return None
-        return Heard(self.wording.step_doubt_text(step=draw.choice(steps)), who, "doubt", True)
+        step = draw.choice(steps)
+        return Heard(self.wording.step_doubt_text(step=step), who, "doubt", True, step)
 
     def _false(self, mine: Claims, draw: random.Random) -> Heard:
         """A marker that the program made up, at the placebo's rate; else agreement."""
@@ -203,7 +205,7 @@ class Frame:
         else:
             other = another(mine.answer or "", draw)
             text = self._votes_text(Tally(mine.answer, ((other, count),), frozenset()))
-        return Heard(self.wording.framed(text) + self.wording.check, (), "differ", True, step, other)
+        return Heard(self.wording.framed(text) + self.wording.check, (), "differ", True, step, other, True)
 
     def _step_text(self, step: int, mine: str, count: int, total: int, other: str) -> str:
         values = {"mine": neutral(mine), "other": neutral(other)}

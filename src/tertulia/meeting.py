@@ -108,7 +108,7 @@ class Board:
             frame = Frame(settings, run.wording_of(path.index), stepwise)
             counted, routed, lie = self._with_wrong(path, counted, routed, index)
             heard = frame.tell(self.posts[path.index], counted, routed, chance, index)
-            heard = replace(heard, lie=lie is not None and lie.told(heard))
+            heard = replace(heard, lie=heard.lie or (lie is not None and lie.told(heard)))
             # A last call that changes nothing is not told, so nobody is heard.
             silent = path.place == "last call" and not heard.interrupts
             return replace(heard, peers=()) if silent else heard

@@ -78,7 +78,8 @@ class Thinker:
         else:
             await self._step(path, partial(self._heard, path, heard, meeting))
             tell = {"text": heard.text, "peers": list(heard.peers), "finding": heard.finding}
-            self.run.tell("heard", path.index, meeting=meeting, **tell, step=heard.step, lie=heard.lie)
+            marked = {"step": heard.step, "other": heard.other, "lie": heard.lie}
+            self.run.tell("heard", path.index, meeting=meeting, **tell, **marked)
 
     async def stop(self, path: Path) -> None:
         """Ends the path where it is; tokens that had come by then stay in it and are counted."""

@@ -1,19 +1,21 @@
 """Peers that claim what is wrong, put in the place of those a path would hear: a test of what an attack can do.
 
 A replaced peer claims what the hearer itself claims, but for one step that the hearer has written since the last
-meeting: there all replaced peers have the same other value, which nobody on the board holds. So nothing but the lie
-differs, and a lie that was believed is never corrected by a liar. No step is lied about once it has been written
+meeting: there all replaced peers have the same other value. So nothing but the lie differs, and a lie that was
+believed is never corrected by a liar. It is a value that fewer paths have than the hearer's, for a mistake that others
+make tempts most; where there is none it is made up, near the hearer's. No step is lied about once it has been written
 again: else a path would be sent back to the same line at every meeting, and never end. Models without steps are told
 another answer than their own in the same way.
 
-The program that makes a lie up does not know what is right: where the hearer was wrong, the lie may by chance be true.
+Who lies does not know what is right: where the hearer, and most others with it, are wrong the lie may be true.
 """
 
 from __future__ import annotations
 
 import random
 import tomllib
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -80,7 +82,8 @@ class WrongPeers:
         quotes = self.settings.frame == "quotes"
         told = sorted(post.path for post in (quoted if quotes else peers) if (post.summary if quotes else post.claims))
         chosen = frozenset(draw.sample(told, min(self.settings.wrong_peers, len(told))))
-        lie = self._lie(mine.claims, [post.claims for post in (*peers, *quoted)], draw) if chosen else None
+        board = {post.path: post.claims for post in (*peers, *quoted)}
+        lie = self._lie(mine.claims, list(board.values()), draw) if chosen else None
         wrong = self._steps_post(mine, lie) if self.stepwise else self._answer_post(mine, lie)
 
         def spoken(posts: Sequence[Post]) -> list[Post]:
@@ -89,20 +92,21 @@ class WrongPeers:
         return spoken(peers), spoken(quoted), lie
 
     def _lie(self, mine: Claims, board: Sequence[Claims], draw: random.Random) -> Lie | None:
-        """Another value than anybody's; None where the hearer claims nothing that can be lied about."""
+        """Another value than the hearer's; None where it claims nothing that can be lied about."""
         if self.stepwise:
             steps = [step for step in mine.fresh if step not in mine.again]
             if not steps:
                 return None
             step = draw.choice(steps)
-            held = {claims.steps[step] for claims in board if step in claims.steps}
-            value = _unheld(mine.steps[step], held, draw)
+            held = Counter(claims.steps[step] for claims in board if step in claims.steps)
+            value = _tempting(mine.steps[step], held, draw)
             if self.settings.wrong_kind == "orders":
                 # The pattern that reads the packaged model's steps lets digits pass and nothing else. Here a reader
                 # is supposed that lets everything pass: more than an attacker of that model can do.
                 value = short(fill(draw.choice(orders()), answer=value))
             return Lie(step, value, "")
-        value = _unheld(mine.answer or "", {claims.answer for claims in board if claims.answer}, draw, same=equivalent)
+        answers = Counter(claims.answer for claims in board if claims.answer)
+        value = _tempting(mine.answer or "", answers, draw, same=equivalent)
         words = self.wording.quote_finished
         template = draw.choice(orders()) if self.settings.wrong_kind == "orders" else words
         return Lie(None, value, fill(template, answer=value))
@@ -129,12 +133,15 @@ def orders() -> tuple[str, ...]:
     return tuple(told["orders"])
 
 
-def _unheld(
-    value: str, held: Collection[str], draw: random.Random, same: Callable[[str, str], bool] = str.__eq__
+def _tempting(
+    value: str, held: Mapping[str, int], draw: random.Random, same: Callable[[str, str], bool] = str.__eq__
 ) -> str:
-    """A made-up value that is neither `value` nor held by anybody."""
+    """Another value than `value`: one that fewer hold, the hearer counted, or else a made-up one that nobody holds."""
+    fewer = [other for other, count in held.items() if count < held.get(value, 0) + 1 and not same(other, value)]
+    if fewer:
+        return min(fewer, key=lambda other: (-held[other], other))
     made = [another(value, draw) for _ in range(16)] + [str(number) for number in range(11, 13 + len(held))]
     if len(value) == 1 and value in LETTERS:
         made = draw.sample(LETTERS, len(LETTERS))
-    free = [other for other in made if other not in held and other != value and not same(other, value)]
-    return free[0] if free else next(other for other in made if other != value)
+    free = [other for other in made if other not in held and not same(other, value)]
+    return free[0] if free else next(other for other in made if not same(other, value))

@@ -1,9 +1,9 @@
-"""Two gates on what hearing of a difference does to a claim: right ones should be kept, wrong ones repaired.
+"""Two gates on what a marked step does to the claim there: right ones should be kept, wrong ones repaired.
 
-A case is a path that heard of a difference at a step, and claims that step again or still, right or wrong, before it
-is told anything else (`Effect.marked_before`, `Effect.marked_after`). These are shares of cases, not of the
-influenced: a path that keeps its claim counts. Cases of one question depend on each other, so the question is the
-cluster; questions with more cases count for more.
+A case is a path that heard of a difference at a step, or that it was to be rechecked, and claims that step again or
+still, right or wrong, before it is told anything else (`Effect.marked_before`, `Effect.marked_after`). These are shares
+of cases, not of the influenced: a path that keeps its claim counts. Cases of one question depend on each other, so the
+question is the cluster; questions with more cases count for more.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import RESAMPLES, Estimate, mean_over_questions, t_quantile
 from tertulia.studies.meetings import Effect
 
-SOURCES = ("paths", "made up")
-"""Where a difference came from: the paths themselves, or the program that puts wrong claims into peers' mouths."""
+SOURCES = ("paths", "made up", "recheck")
+"""What was heard: a difference between paths, one that was made up, or to look again without any difference."""
 
 
 def gates(circles: Mapping[str, Sequence[CircleRecord]], questions: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The two gates, by where the difference came from; sources without a case are left out.
+    """The two gates, by what was heard; sources without a case are left out.
 
     Args:
         circles: Of an arm, by question.
         questions: Those that count.
 
     Returns:
-        For each of `SOURCES`: "right_turned_wrong", the share of right claims that were wrong afterwards, and
-        "wrong_made_right", each None without a case; and "untold", how many claims were known before and not after.
+        For each of `SOURCES`: "right_turned_wrong", the share of right claims that were wrong afterwards;
+        "right_took_it", the share of right claims after which the path had the wrong value that its peers were told to
+        have; "wrong_made_right"; each None without a case; and "untold", how many claims were known before, not after.
     """
     found = {}
     for source in SOURCES:
@@ -45,6 +46,9 @@ def gates(circles: Mapping[str, Sequence[CircleRecord]], questions: Sequence[str
         found[source] = {
             "right_turned_wrong": share_of_cases(
                 [[not e.marked_after for e in row if e.marked_before] for row in known]
+            ),
+            "right_took_it": share_of_cases(
+                [[bool(e.took) for e in row if e.marked_before and e.step is not None] for row in known]
             ),
             "wrong_made_right": share_of_cases(
                 [[bool(e.marked_after) for e in row if not e.marked_before] for row in known]
@@ -85,4 +89,5 @@ def share_of_cases(values: Sequence[Sequence[bool]], *, seed: int = 0) -> Estima
 
 def _of(effect: Effect, source: str) -> bool:
     """Whether the effect is a case of this source, but for what came after."""
-    return effect.finding == "differ" and effect.marked_before is not None and effect.lie == (source == "made up")
+    heard = {"doubt": "recheck", "differ": "made up" if effect.lie else "paths"}.get(effect.finding)
+    return heard == source and effect.marked_before is not None

@@ -16,6 +16,8 @@ PRICE_NAMES = {
     "full": "injected tokens in full",
 }
 
+GATE_NAMES = {"paths": "a difference between paths", "made up": "a made-up difference", "recheck": "to recheck it"}
+
 
 def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     """Titles and rows; every row of a table has the same columns."""
@@ -27,7 +29,7 @@ def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
         found.append(("Meeting by meeting", _each_meeting(arms)))
     gates = [row for label, arm in arms.items() for row in _gates(label, arm["gates"])]
     if gates:
-        found.append(("Claims at a step where a difference was heard", gates))
+        found.append(("Claims at a marked step", gates))
     equal = [row for label, arm in arms.items() for row in _equal(label, arm)]
     if equal:
         found.append(("Against independent paths", equal))
@@ -102,12 +104,19 @@ def _met(label: str, meetings: Mapping[str, Any]) -> Row:
 def _gates(label: str, gates: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     rows = []
     for source, found in gates.items():
-        row = {"method": label, "difference": "between paths" if source == "paths" else source}
-        for name, said in (("right_turned_wrong", "right turned wrong"), ("wrong_made_right", "wrong made right")):
-            share = found[name]
-            row[f"{said} %"] = share.points() if share else ""
-            row["of " + said.partition(" ")[0]] = f"{share.circles:,}" if share else "0"
-        rows.append(row | {"not claimed again": f"{found['untold']:,}"})
+        right, took, made = (found[name] for name in ("right_turned_wrong", "right_took_it", "wrong_made_right"))
+        rows.append(
+            {
+                "method": label,
+                "heard": GATE_NAMES[source],
+                "right claims": f"{right.circles:,}" if right else "0",
+                "turned wrong %": right.points() if right else "",
+                "to the value heard %": took.points() if took and source != "recheck" else "",
+                "wrong claims": f"{made.circles:,}" if made else "0",
+                "made right %": made.points() if made else "",
+                "not claimed again": f"{found['untold']:,}",
+            }
+        )
     return rows
 
 

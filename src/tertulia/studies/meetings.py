@@ -20,6 +20,7 @@ from tertulia.api import Result
 from tertulia.claims import Claims, read_claims
 from tertulia.equivalence import equivalent
 from tertulia.events import Event
+from tertulia.frames import neutral
 from tertulia.grading import is_correct
 from tertulia.path import Path
 from tertulia.profile import Profile
@@ -40,12 +41,13 @@ class Effect:
         category: What the meeting did.
         before: Whether the claim was right before; None where nobody knows.
         after: Whether the next one is.
-        step: The step at which a difference was marked; None without one, as with answers.
-        marked_before: Whether the path's claim at that step, or its answer, was right when it heard of the difference;
-            None where none was heard or nobody knows.
+        step: The step at which a difference was marked, or that was to be rechecked; None without one, as with answers.
+        marked_before: Whether the path's claim at that step, or its answer, was right then; None where nothing was
+            marked or nobody knows.
         marked_after: Whether what it next claims there is right, before it is told anything again; None also where it
             claims nothing there by then.
-        lie: Whether the difference was made up (`tertulia.wrong_peers`).
+        took: Whether that is the value that peers were told to have at the marked step; None without one.
+        lie: Whether the difference was made up (`tertulia.wrong_peers`, or a false marker).
     """
 
     path: int
@@ -58,6 +60,7 @@ class Effect:
     step: int | None = None
     marked_before: bool | None = None
     marked_after: bool | None = None
+    took: bool | None = None
     lie: bool = False
 
 
@@ -127,11 +130,13 @@ def _effect(
     before = read_claims(_until(path, place), profile.claims, close)
     after = read_claims(_until(path, next(later, len(path.spans))), profile.claims, close)
     found = effect(*_compared(before, after, truth))
-    if event["finding"] != "differ":
-        return found
-    step = event.get("step")
+    step, other = event.get("step"), event.get("other")
     marked = _right_at(before, step, truth), _right_at(after, step, truth)
-    return replace(found, step=step, marked_before=marked[0], marked_after=marked[1], lie=event.get("lie", False))
+    claimed = None if step is None else after.steps.get(step)
+    took = None if other is None or claimed is None else neutral(claimed) == other
+    return replace(
+        found, step=step, marked_before=marked[0], marked_after=marked[1], took=took, lie=event.get("lie", False)
+    )
 
 
 def _compared(before: Claims, after: Claims, truth: Truth) -> tuple[Category, bool | None, bool | None]:
