@@ -310,7 +310,8 @@ def test_every_sweep_that_we_ship_can_be_read(file: Path) -> None:
 
 def test_every_run_file_that_we_ship_is_known_to_a_test() -> None:
     commands = {file: file.read_text("utf-8").splitlines()[0] for file in SHIPPED.rglob("*.toml")}
-    kinds = ("# tertulia sweep ", "# tertulia study law ", "# tertulia train ", "# accelerate launch ", "# python -m ")
+    kinds = ("# tertulia sweep ", "# tertulia study law ", "# tertulia study tongues ", "# tertulia train ")
+    kinds += ("# accelerate launch ", "# python -m ")
     for file, command in commands.items():
         assert command.startswith(kinds), f"the first line of {file} is its command"
         assert file.relative_to(SHIPPED.parent).as_posix() in command, f"{file} names another file"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tertulia.cli.evaluation import needs
+from tertulia.cli import options
+from tertulia.cli.evaluation import Limit, needs, show
 from tertulia.errors import TertuliaError
+
+if TYPE_CHECKING:
+    from tertulia.studies.polyglot import Study
 
 RunFile = Annotated[Path, typer.Argument(help="A study file such as runs/lab/law_smoke.toml.", metavar="RUN.toml")]
 Out = Annotated[Path, typer.Option(help="Where everything is kept; the same command goes on from there.")]
@@ -35,3 +41,41 @@ def law(run: RunFile, out: Out, at_once: AtOnce = 1) -> None:
     if at_once < 1:
         raise TertuliaError(f"at-once is {at_once}: give at least 1")
     print(run_study(Study.load(run), out, at_once, lambda name, done, of: print(f"{done} of {of}: {name}", flush=True)))
+
+
+@app.command()
+def tongues(
+    run: RunFile,
+    out: Out,
+    limit: Limit = None,
+    engine: options.EngineUrl = None,
+    model: options.Model = None,
+    threads: options.Threads = None,
+    json_: options.Json = False,
+) -> None:
+    """Circles whose paths think in different languages and hear each other, against circles of one language.
+
+    Writes OUT/table.csv. The same command goes on where it was stopped.
+    """
+    needs("inspect_ai", "the study needs", "eval")
+    from tertulia.studies import polyglot, polyglot_rows
+
+    given: dict[str, Any] = {"engine": engine, "model": model and str(model), "threads": threads}
+    study = _changed(polyglot.Study.load(run), limit, given)
+    outcome = polyglot.run_study(study, out, (lambda line: print(line, file=sys.stderr)) if json_ else print)
+    rows, notes = polyglot_rows.rows(outcome), polyglot_rows.notes(outcome)
+    sentence = polyglot_rows.sentence(rows)
+    polyglot_rows.write_csv(rows, out / "table.csv")
+    if json_:
+        print(json.dumps({"title": study.title, "rows": rows, "notes": notes, "verdict": sentence}, ensure_ascii=False))
+        return
+    show(polyglot_rows.tables(rows))
+    print("\n".join([*notes, "", sentence, f"Table: {out / 'table.csv'}"]))
+
+
+def _changed(study: Study, limit: int | None, given: dict[str, Any]) -> Study:
+    """The study with what the command line says otherwise."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if limit is not None:
+        changes["options"] = {**study.options, "limit": limit}
+    return study.model_copy(update=changes)

@@ -134,7 +134,7 @@ def measure(
     if model is not None and model.startswith(("http://", "https://")):
         model, engine = None, model
     found = {}
-    lines = _Lines(tell)
+    lines = Lines(tell)
     for language in languages:
         lines.before = f"{language}: "
         given = {**(options or {}), "language": language}
@@ -160,7 +160,7 @@ def measure(
     return found
 
 
-class _Lines:
+class Lines:
     """Tells lines with the language before them; what concerns all languages is told once."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -169,6 +169,7 @@ class _Lines:
         self._told = False
 
     def tell(self, line: str) -> None:
+        """Tells a line."""
         from tertulia.evaluation.thinking import MISSING
 
         if line != MISSING:
