@@ -188,6 +188,28 @@ def test_a_dearer_circle_is_held_against_more_paths() -> None:
     assert [vote[how]["pool_too_small"] for how in vote] == [0, 0, 0]
 
 
+def test_a_circle_is_held_against_a_vote_step_by_step_where_steps_are_known() -> None:
+    def path(answer: str, *steps: str) -> PathRecord:
+        return PathRecord(answer, answer == "1", True, 10, 0, 0, 1.0, steps=steps)
+
+    # The plain vote is wrong and the vote step by step is right.
+    alone = (*[path("1", "3", "5", "1")] * 2, path("8", "3", "6", "8"), path("9", "3", "7", "9"), *[path("2", "4")] * 3)
+    leap = [circle(q, paths=(PathRecord("1", True, True, 35, 0, 0, 1.0),) * 2) for q in "ab"]
+    known = [circle(q, paths=alone, correct=False) for q in "ab"]
+    found = compare({"leap": leap, "independent": known})
+    against = found.arms["leap"]["against_independent"]
+    assert against["vote"]["cost"]["difference"].mean == 1.0
+    for how in ("cost", "generated", "full"):
+        assert against["stepwise"][how]["difference"].mean == 0.0
+        assert against["stepwise"][how]["independent"].mean == 1.0
+    (rows,) = [rows for title, rows in tables(found) if title == "Against independent paths"]
+    assert [row["of"] for row in rows].count("vote against one step by step") == 3
+    older = [circle(q, paths=(*alone[1:], PathRecord("1", True, True, 10, 0, 0, 1.0)), correct=False) for q in "ab"]
+    found = compare({"leap": leap, "independent": older})
+    assert found.arms["leap"]["against_independent"]["stepwise"] == {}, "one path's steps are not known"
+    assert not [row for _, rows in tables(found) for row in rows if "step by step" in row.get("of", "")]
+
+
 def test_a_pool_holds_the_votes_of_all_circles_and_of_what_was_sampled_beyond_them() -> None:
     pool = pool_of([circle(), circle(number=1, correct=False, further=(PathRecord("1", True, True, 7, 0, 0, 1.0),))])
     assert pool.right == (True, True, False, False, True) and pool.cost == (10.0, 10.0, 10.0, 10.0, 7.0)

@@ -25,6 +25,7 @@ from tertulia.evaluation.statistics import (
     ratio_of_means,
     verdict,
 )
+from tertulia.evaluation.stepwise import stepwise_vote
 
 SIMULATIONS = 1000
 SHAPES = [(60, 4, 8), (30, 2, 8)]
@@ -323,3 +324,73 @@ def test_a_ratio_of_means_is_of_means_and_its_interval_covers() -> None:
         assert found is not None
         covered += found.low <= 0.7 <= found.high
     assert 0.9 <= covered / 200 <= 0.99
+
+
+# --- the vote step by step ---------------------------------------------------------------------------
+
+
+def way(*steps: int, answer: int | None = -1, times: int = 1) -> list[tuple[tuple[str, ...], int | None]]:
+    """Paths with these steps, and with the last as their answer unless another is given."""
+    return [(tuple(map(str, steps)), steps[-1] if answer == -1 else answer)] * times
+
+
+def stepwise(*ways: list[tuple[tuple[str, ...], int | None]], right: int = 9) -> tuple[float, float]:
+    """Chance that the plain vote of all these paths is right, and that the vote step by step is."""
+    paths = [path for same in ways for path in same]
+    answers = [answer for _, answer in paths]
+    many = Pool(
+        tuple(answers),
+        tuple(answer == right for answer in answers),
+        (1.0,) * len(paths),
+        tuple(steps for steps, _ in paths),
+    )
+    found = vote_at(many, float(len(paths)), draws=4000)
+    assert found.stepwise is not None
+    return found.vote, found.stepwise
+
+
+def test_a_vote_step_by_step_follows_the_most_frequent_step_and_not_the_most_frequent_answer() -> None:
+    early = [*way(2, 8, 1), *way(2, 6, 3)]
+    assert stepwise(way(2, 7, 9, times=2), early, way(3, 4, 4, times=3)) == (0.0, 1.0)
+    assert stepwise(way(2, 7, 9, times=3), way(3, 4, 5, times=2), way(3, 4, 6, times=2)) == (1.0, 0.0)
+
+
+def test_a_path_counts_again_where_its_step_is_the_winner_by_whatever_way_it_came() -> None:
+    assert stepwise(way(2, 7, 9), way(2, 7, 8), way(2, 5, 5), way(3, 7, 9)) == (1.0, 1.0)
+    assert stepwise(way(2, 7, 9), way(2, 7, 8, times=2), way(3, 7, 9, times=2), way(2, 1, 1))[1] == 1.0
+
+
+def test_the_answer_is_the_last_vote_and_a_shorter_way_may_win() -> None:
+    tied = stepwise(way(2, 7, answer=9, times=2), way(2, 7, 8), way(3, 8, times=3))
+    assert tied[1] == pytest.approx(0.5, abs=0.03), "the first step is tied"
+    assert stepwise(way(2, 7, answer=9, times=3), way(2, 7, 8, times=2))[1] == 1.0
+    assert stepwise(way(2, 7, 9, answer=8, times=2), way(2, 7, 9))[1] == 0.0, "a step's value is not yet the answer"
+
+
+def test_ties_are_broken_evenly_in_a_vote_step_by_step() -> None:
+    assert stepwise(way(2, 9), way(3, 8))[1] == pytest.approx(0.5, abs=0.03)
+    assert stepwise(way(2, 9), way(3, 8), way(4, 7))[1] == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_where_steps_lead_to_no_answer_the_plain_vote_stands() -> None:
+    lost = way(2, 7, answer=None, times=3)
+    assert stepwise(lost, way(3, 9, times=2), way(3, 8)) == (1.0, 1.0)
+    assert stepwise(way(2, 7, answer=None)) == (0.0, 0.0)
+    assert stepwise([((), 9)], [((), 8)], [((), 9)]) == (1.0, 1.0), "paths without steps vote with their answers"
+
+
+def test_only_the_paths_that_are_bought_vote_step_by_step() -> None:
+    paths = [*way(2, 9), *way(3, 8, times=3)]
+    right = tuple(answer == 9 for _, answer in paths)
+    many = Pool(tuple(answer for _, answer in paths), right, (1.0,) * 4, tuple(steps for steps, _ in paths))
+    one = vote_at(many, 1.0, draws=4000)
+    assert one.stepwise == one.vote == pytest.approx(0.25, abs=0.03)
+    without = vote_at(Pool(many.groups, many.right, many.cost), 1.0, draws=4000)
+    assert without.stepwise is None and without.vote == one.vote
+
+
+def test_steps_of_other_paths_than_the_pool_has_are_refused() -> None:
+    with pytest.raises(TertuliaError, match="2 answers and steps of 1 paths"):
+        vote_at(Pool((0, 1), (True, False), (1.0, 1.0), (("1",),)), 2.0)
+    with pytest.raises(TertuliaError, match="steps of 1 paths, 2 answers and 2 marks for 2 paths"):
+        stepwise_vote([()], [0, 1], [True, False], np.ones((1, 2), dtype=bool), np.random.default_rng(0))

@@ -120,7 +120,9 @@ def pool_of(circles: Sequence[CircleRecord]) -> Pool:
     """All independent paths of a question, those beyond the circles included, with their tokens as costs."""
     paths = [path for circle in circles for path in (*circle.voters, *circle.further) if path.votes]
     groups = group_answers([path.answer for path in paths])
-    return Pool(tuple(groups), tuple(path.right for path in paths), tuple(float(path.generated) for path in paths))
+    right, cost = tuple(path.right for path in paths), tuple(float(path.generated) for path in paths)
+    steps = tuple(path.steps for path in paths if path.steps is not None)
+    return Pool(tuple(groups), right, cost, steps if len(steps) == len(paths) else None)
 
 
 def difficulty_bins(by_arm: Mapping[str, Circles], pools: Mapping[str, Pool]) -> list[dict[str, Any]]:
@@ -235,7 +237,10 @@ def _against(
     weight: float,
     seed: int,
 ) -> dict[str, Any]:
-    """The differences to independent paths: Pass@1, and the vote at equal tokens by each price."""
+    """The differences to independent paths: Pass@1, and the vote at equal tokens by each price.
+
+    Where all independent paths' steps are known, the vote is also held against their vote step by step.
+    """
     found: dict[str, Any] = {
         "pass@1": paired_difference(
             _each(circles, questions, lambda circle: circle.pass_at_1),
@@ -243,6 +248,7 @@ def _against(
             seed=seed,
         ),
         "vote": {},
+        "stepwise": {},
     }
     votes = _each(circles, questions, lambda circle: float(circle.correct))
     for how in PRICES:
@@ -261,6 +267,12 @@ def _against(
             "paths": _mean([at.paths for at in every]),
             "pool_too_small": sum(not at.enough for at in every),
         }
+        steps = [[at.stepwise for at in row if at.stepwise is not None] for row in bought]
+        if sum(map(len, steps)) == len(every):
+            found["stepwise"][how] = {
+                "difference": paired_difference(votes, steps, seed=seed),
+                "independent": mean_over_questions(steps),
+            }
     return found
 
 

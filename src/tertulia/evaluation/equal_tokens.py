@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.stepwise import stepwise_vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,13 @@ class Pool:
         groups: For each path the group of its answer; equivalent answers share one, None has no vote.
         right: Whether it is right.
         cost: Tokens it took.
+        steps: Values of its steps; None where not every path's are known.
     """
 
     groups: tuple[int | None, ...]
     right: tuple[bool, ...]
     cost: tuple[float, ...]
+    steps: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class AtTokens:
         paths: How many paths were bought.
         tokens: What they cost.
         enough: Whether the pool holds as much as the budget; else all of it was taken.
+        stepwise: Chance that the vote step by step is right (`tertulia.evaluation.stepwise`), of the same draws; None
+            where the pool has no steps.
     """
 
     vote: float
@@ -50,6 +55,7 @@ class AtTokens:
     paths: float
     tokens: float
     enough: bool
+    stepwise: float | None = None
 
 
 def vote_at(pool: Pool, tokens: float, *, draws: int = 200, seed: int = 0) -> AtTokens:
@@ -76,17 +82,23 @@ def vote_at(pool: Pool, tokens: float, *, draws: int = 200, seed: int = 0) -> At
     taken = np.arange(n)[None, :] < count[:, None]
     right = np.asarray(pool.right)[order] & taken
     cost = np.asarray(pool.cost)[order] * taken
+    votes = _votes(pool, order, taken)
     return AtTokens(
-        vote=float(_votes(pool, order, taken).mean()),
+        vote=float(votes.mean()),
         pass_at_1=float((right.sum(axis=1) / count).mean()),
         paths=float(count.mean()),
         tokens=float(cost.sum(axis=1).mean()),
         enough=math.fsum(pool.cost) >= tokens,
+        stepwise=None if pool.steps is None else _stepwise(pool, pool.steps, order, taken, votes, draw),
     )
 
 
 def _check(pool: Pool, tokens: float, draws: int) -> None:
     lengths = [len(part) for part in (pool.groups, pool.right, pool.cost)]
+    if pool.steps is not None and len(pool.steps) != lengths[0]:
+        raise TertuliaError(
+            f"a pool of {lengths[0]} answers and steps of {len(pool.steps)} paths: give one each a path"
+        )
     if len(set(lengths)) > 1:
         raise TertuliaError("a pool of {} answers, {} marks and {} costs: give one of each a path".format(*lengths))
     if not pool.cost or not all(0 < cost < math.inf for cost in pool.cost):
@@ -95,6 +107,21 @@ def _check(pool: Pool, tokens: float, draws: int) -> None:
         raise TertuliaError(f"a budget of {tokens} tokens buys nothing: expected more than 0")
     if draws < 1:
         raise TertuliaError(f"{draws} draws have no mean: give at least 1")
+
+
+def _stepwise(
+    pool: Pool,
+    steps: tuple[tuple[str, ...], ...],
+    order: np.ndarray,
+    taken: np.ndarray,
+    votes: np.ndarray,
+    draw: np.random.Generator,
+) -> float:
+    """Chance that the vote step by step is right; where it comes to no answer the plain vote stands."""
+    voters = np.zeros_like(taken)
+    np.put_along_axis(voters, order, taken, axis=1)
+    came = stepwise_vote(steps, pool.groups, pool.right, voters, draw)
+    return float(np.where(np.isnan(came), votes, came).mean())
 
 
 def _votes(pool: Pool, order: np.ndarray, taken: np.ndarray) -> np.ndarray:

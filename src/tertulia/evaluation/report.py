@@ -153,6 +153,10 @@ def _equal(label: str, arm: Mapping[str, Any]) -> list[Row]:
         equal = against["vote"][how]
         difference = equal["difference"].points(sign=True)
         rows.append(_row(label, "vote", f"equal: {name}", difference, f"{equal['paths']:.1f}"))
+    for how, equal in against["stepwise"].items():
+        difference = equal["difference"].points(sign=True)
+        paths = f"{against['vote'][how]['paths']:.1f}"
+        rows.append(_row(label, "vote against one step by step", f"equal: {PRICE_NAMES[how]}", difference, paths))
     return rows
 
 
