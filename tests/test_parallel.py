@@ -16,8 +16,18 @@ from typing import Any
 import pytest
 
 from tertulia.errors import TertuliaError
-from tertulia.studies.parallel_law import COLUMNS, Study, cells, run_of
-from tertulia.training.parallel import Data, Model, Reward, Run, Training, prompt_of, questions_of, reward_parts
+from tertulia.studies.parallel_law import COLUMNS, Study, cells, run_of, run_study
+from tertulia.training.parallel import (
+    Data,
+    Model,
+    Reward,
+    Run,
+    Training,
+    begun_once,
+    prompt_of,
+    questions_of,
+    reward_parts,
+)
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import problem
 from tertulia.world.spoken import off_target, spoken
@@ -130,6 +140,27 @@ def test_a_prompt_may_tell_the_language_of_the_thought() -> None:
     assert begun == free + "Kiswahili:\n"
 
 
+class Begins:
+    """A tokenizer that begins, or does not begin, what it encodes with a token of its own."""
+
+    bos_token = "<s>"
+
+    def __init__(self, adds: bool):
+        self.adds = adds
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        return {"input_ids": [ord(letter) for letter in ("<s>" if self.adds else "") + text]}
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(map(chr, ids))
+
+
+def test_a_prompt_that_a_template_has_begun_is_not_begun_twice() -> None:
+    assert begun_once("<s>[INST]", Begins(adds=True)) == "[INST]"
+    assert begun_once("<s>[INST]", Begins(adds=False)) == "<s>[INST]"
+    assert begun_once("[INST]", Begins(adds=True)) == "[INST]"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_language_of_a_thought_is_told_from_its_words(language: str) -> None:
     import random
@@ -200,10 +231,188 @@ def test_a_study_that_cannot_be_is_refused(tmp_path: Path, changed: dict[str, st
         Study.load(study(tmp_path, **changed))
 
 
+ARMS = """
+[[arms]]
+name = "own_problems"
+sizes = [2, 3]
+parallel = false
+[[arms]]
+name = "from_german"
+sizes = [1, 3]
+source = "de"
+[[arms]]
+name = "near_first"
+sizes = [3]
+order = ["es", "fr"]
+[[arms]]
+name = "far_first"
+sizes = [3]
+order = ["zh", "ja"]
+budget = "fixed"
+[[arms]]
+name = "language_paid"
+sizes = [2]
+reward = { accuracy = 1.0, consistency = 0.5 }
+[[arms]]
+name = "tuned"
+sizes = [2]
+paradigm = "sft"
+learning_rate = 1e-3
+"""
+
+
+def with_arms(tmp_path: Path, arms: str, **changed: str) -> Study:
+    wider = {"pool": '["de", "es", "fr", "zh", "ja"]', "sizes": "[1, 2, 3]", **changed}
+    file = study(tmp_path, **wider)
+    file.write_text(file.read_text() + arms)
+    return Study.load(file)
+
+
+def test_an_arm_does_what_it_says(tmp_path: Path) -> None:
+    wanted = with_arms(tmp_path, ARMS, steps="2", prompts="3")
+    planned = {(cell.arm, len(cell.languages)): cell for cell in cells(wanted)}
+    runs = {key: run_of(wanted, cell, 1) for key, cell in planned.items() if cell.languages}
+    grown = runs["grown", 3]
+    for run in runs.values():
+        run.check()
+        assert not set(run.data.languages) & set(wanted.held_out)
+    apart = numbers(runs["own_problems", 3])
+    assert [len(set(a) & set(b)) for a, b in zip(apart.values(), list(apart.values())[1:], strict=False)] == [0, 0]
+    together = numbers(grown)
+    assert len({frozenset(problems) for problems in together.values()}) == 1
+    assert runs["own_problems", 3].steps == grown.steps == 6
+    assert runs["from_german", 1].data.languages == ["de"]
+    assert runs["from_german", 3].data.languages[:2] == ["de", "en"], "English is the first that is added"
+    assert runs["near_first", 3].data.languages == ["en", "es", "fr"]
+    assert runs["far_first", 3].data.languages == ["en", "zh", "ja"]
+    assert runs["far_first", 3].steps == 2 and runs["near_first", 3].steps == 6
+    paid = runs["language_paid", 2]
+    assert [part.__name__ for part in reward_parts(paid, {}, Bytes())] == ["accuracy", "consistency"]
+    assert paid.reward.consistency == 0.5 and grown.reward.consistency == 0
+    assert paid == runs["grown", 2].model_copy(update={"reward": paid.reward}), "nothing else differs"
+
+
+def test_an_arm_that_fine_tunes_has_the_questions_of_the_arm_that_is_rewarded(tmp_path: Path) -> None:
+    wanted = with_arms(tmp_path, ARMS)
+    tuned, grown = (
+        run_of(wanted, next(cell for cell in cells(wanted) if cell.name == name), 1)
+        for name in ("tuned-2-1", "grown-2-1")
+    )
+    assert tuned.training.paradigm == "sft" and grown.training.paradigm == "grpo"
+    assert questions_of(tuned) == questions_of(grown) and tuned.steps == grown.steps
+    assert (tuned.training.learning_rate, grown.training.learning_rate) == (1e-3, 1e-4)
+
+
+def test_a_whole_study_may_fine_tune(tmp_path: Path) -> None:
+    text = study(tmp_path).read_text().replace("group = 2\n", 'paradigm = "sft"\ntemperature = 0.7\n')
+    file = tmp_path / "sft.toml"
+    file.write_text(text)
+    wanted = Study.load(file)
+    assert wanted.training.length == 60 and wanted.training.temperature == 0.7, "the evaluation samples"
+    for cell in cells(wanted):
+        if cell.languages:
+            run_of(wanted, cell, 1).check()
+    file.write_text(text.replace("length = 60", "length = 60\ngroup = 2"))
+    with pytest.raises(TertuliaError, match=r"training.group is for the rollouts of grpo"):
+        Study.load(file)
+
+
+def arm(**fields: Any) -> str:
+    lines = [f"{name} = {json.dumps(value)}" for name, value in {"name": "a", "sizes": [2], **fields}.items()]
+    return "\n".join(["", "[[arms]]", *lines])
+
+
+@pytest.mark.parametrize(
+    ("arms", "line"),
+    [
+        (arm(name="grown"), "an arm is called 'grown': give each a name of its own"),
+        (arm() + arm(), "an arm is called 'a': give each a name of its own"),
+        (arm(name="../a"), "an arm is called '../a'"),
+        (arm(source="sw"), "the arm a trains on sw, which is held out"),
+        (arm(source="te"), "the arm a trains on 'te': use some of en, de, es, fr, zh, ja"),
+        (arm(order=["tlh"]), "the arm a trains on 'tlh'"),
+        (arm(order=["de", "de"]), "the arm a adds de twice"),
+        (arm(order=["en"]), "the arm a adds en twice"),
+        (arm(sizes=[3], order=["de"]), "the arm a has a size 3, and its source and order are 2 languages"),
+        (arm(paradigm="sft") + "\nreward = { accuracy = 1.0 }", "the arm a fine-tunes, which has no reward"),
+    ],
+)
+def test_an_arm_that_cannot_be_is_refused(tmp_path: Path, arms: str, line: str) -> None:
+    with pytest.raises(TertuliaError, match=line) as caught:
+        with_arms(tmp_path, arms)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_schedule_that_depends_on_the_end_does_not_go_with_more(tmp_path: Path) -> None:
+    given = study(tmp_path).read_text().replace("save_every = 1", 'save_every = 1\nschedule = "linear"')
+    file = tmp_path / "linear.toml"
+    file.write_text(given)
+    with pytest.raises(TertuliaError, match="the budget more goes on from size to size"):
+        Study.load(file)
+    file.write_text('budgets = ["grown", "fixed"]' + given)
+    assert Study.load(file).training.schedule == "linear"
+
+
+def test_an_arm_that_was_changed_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
+    from tertulia.training.leap_rl import claim
+
+    out = tmp_path / "out"
+    before, after = (with_arms(tmp_path, arm(order=order)) for order in (["de"], ["es"]))
+    cell = next(cell for cell in cells(before) if cell.arm == "a")
+    claim(run_of(before, cell, 1), out / "cells" / cell.name)
+    for done in cells(before):  # all is done, so that nothing is trained here
+        (out / "cells" / done.name).mkdir(parents=True, exist_ok=True)
+        for _, size in done.stops:
+            (out / "cells" / done.name / f"rows-{size}.json").write_text("[]")
+    run_study(before, out)
+    with pytest.raises(TertuliaError, match="the cell a-2-1 was begun as another run: call the arm otherwise"):
+        run_study(after, out)
+
+
+def test_the_second_update_on_a_batch_is_clipped_on_log_probabilities_of_before(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the extra train")
+    pytest.importorskip("trl", reason="needs the extra train")
+    from tertulia.training.parallel import make_trainer
+
+    torch.set_num_threads(1)
+    training = Training(steps=1, prompts=1, group=4, length=60, updates=2, learning_rate=3e-3)
+    trainer = make_trainer(Run(training=training, data=Data(languages=["de"], difficulty="easy")), tmp_path)
+    # Halves of the group differ whatever they came to, so there is something to learn.
+    trainer.reward_funcs = [lambda completion_ids, **more: [float(at < 2) for at in range(len(completion_ids))]]
+    rollouts: list[Any] = []
+    honest = trainer._generate_and_score_completions
+
+    def noted(inputs: Any) -> Any:
+        with torch.no_grad():
+            rollouts.append(honest(inputs))
+        return rollouts[-1]
+
+    trainer._generate_and_score_completions = noted
+    trainer.train()
+    told = [log for log in trainer.state.log_history if "clip_ratio/region_mean" in log]
+    assert len(rollouts) == 1 and len(told) == 2, "two updates on one batch"
+    assert told[0]["clip_ratio/region_mean"] == 0 < told[1]["clip_ratio/region_mean"]
+    assert rollouts[0]["old_per_token_logps"] is not None
+
+
+def test_the_run_files_of_the_repository_are_right() -> None:
+    runs = Path(__file__).parent.parent / "runs"
+    tuned, rewarded = (Run.load(runs / "train" / f"{name}.toml") for name in ("parallel_sft_smoke", "parallel_smoke"))
+    assert questions_of(tuned) == questions_of(rewarded) and tuned.training.paradigm == "sft"
+    large = Run.load(runs / "paper" / "parallel_7b.toml")
+    assert large.model.engine and len(large.data.languages) > 1 and "{language}" in str(large.data.file)
+    assert large.reward == Reward(), "the confound is off unless asked for"
+    for name in ("law_smoke", "law"):
+        planned = Study.load(runs / "lab" / f"{name}.toml")
+        assert len(planned.held_out) >= 3 and cells(planned)
+
+
 def test_a_study_goes_on_after_a_kill(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="needs the extra train")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "tertulia", "study", "law", str(study(tmp_path)), "--out", str(out)]
+    file = study(tmp_path)
+    file.write_text(file.read_text() + arm(name="tuned", paradigm="sft"))
+    command = [sys.executable, "-m", "tertulia", "study", "law", str(file), "--out", str(out)]
     quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
     first = subprocess.Popen(command, start_new_session=True, env=quiet, stdout=subprocess.DEVNULL)
     base = out / "cells" / "base-0-1" / "rows-0.json"
@@ -220,10 +429,12 @@ def test_a_study_goes_on_after_a_kill(tmp_path: Path) -> None:
         rows = list(csv.DictReader(table))
     assert tuple(rows[0]) == COLUMNS
     cases = Counter((row["arm"], row["languages"]) for row in rows)
-    wanted = [("base", "0"), *((arm, size) for arm in ("grown", "fixed", "more") for size in ("1", "2"))]
+    wanted = [("base", "0"), *((name, size) for name in ("grown", "fixed", "more") for size in ("1", "2"))]
+    wanted.append(("tuned", "2"))
     assert cases == dict.fromkeys(wanted, 3)  # a row for each of three languages
     assert {row["trained"] for row in rows if row["held_out"] == "1"} == {"0"}
     steps = {(row["arm"], row["languages"]): int(row["steps"]) for row in rows}
     assert (steps["grown", "2"], steps["fixed", "2"], steps["more", "2"], steps["more", "1"]) == (2, 1, 2, 1)
+    assert steps["tuned", "2"] == 2 and (out / "cells" / "tuned-2-1" / "model" / "config.json").exists()
     kept = json.loads((out / "cells" / "grown-2-1" / "rows-2.json").read_text())
     assert all(row["accuracy"] == sum(row["right"]) / row["n"] for row in kept)

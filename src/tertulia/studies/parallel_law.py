@@ -15,206 +15,23 @@ import csv
 import json
 import multiprocessing
 import os
-import random
 import shutil
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.training.parallel import Data, Model, Reward, Run, Training, judged, prompt_of, strays, train
-from tertulia.training.run_file import Positive, Table
-from tertulia.world.language import LANGUAGES
+from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
+from tertulia.training.leap_rl import claim
+from tertulia.training.parallel import judged, prompt_of, strays, train
 
-EXAMPLE = "runs/lab/law_smoke.toml"
+__all__ = ["COLUMNS", "Arm", "Cell", "Evaluation", "Study", "cells", "evaluate", "run_cell", "run_of", "run_study",
+           "write_table"]  # fmt: skip
 COLUMNS = (
     "arm", "order", "seed", "languages", "language", "accuracy", "off_target", "n", "tokens", "steps", "trained",
     "held_out",
 )  # fmt: skip
-Budget = Literal["grown", "fixed", "more"]
-
-
-class Evaluation(Table):
-    """What every cell is asked, in all languages.
-
-    Attributes:
-        questions: Problems; the same in each language.
-        first: Number of the first.
-        split: Of the world.
-        task, file, difficulty: As in training; `file` has {language} in its name.
-        at_once: Prompts in one batch.
-    """
-
-    questions: Positive
-    first: Annotated[int, Field(ge=0)] = 0
-    split: Literal["dev", "test"] = "test"
-    task: str = "world"
-    file: str | None = None
-    difficulty: str = "default"
-    at_once: Positive = 256
-
-
-class Arm(Table):
-    """A further arm: grown, but for what it says.
-
-    Attributes:
-        name: What it is called in the table.
-        sizes: Numbers of languages.
-        source: Its first language.
-        order: Languages in the order of their adding; that of the seed if not given.
-        parallel: Whether all languages have the same problems.
-        budget: "grown" or "fixed".
-        reward: Weights.
-    """
-
-    name: str
-    sizes: list[Positive]
-    source: str | None = None
-    order: list[str] | None = None
-    parallel: bool = True
-    budget: Literal["grown", "fixed"] = "grown"
-    reward: Reward | None = None
-
-
-class Study(Table):
-    """A study file.
-
-    Attributes:
-        seeds: Each has its own draws and its own order of adding languages.
-        sizes: Numbers of training languages.
-        pool: Languages that may be added to the source.
-        held_out: Languages never trained on.
-        budgets: Which of them.
-        arms: Further arms.
-        thinking: As in `tertulia train parallel`.
-    """
-
-    seeds: Annotated[list[int], Field(min_length=1)]
-    sizes: Annotated[list[Positive], Field(min_length=1)]
-    pool: list[str]
-    held_out: list[str]
-    training: Training
-    evaluation: Evaluation
-    source: str = "en"
-    budgets: tuple[Budget, ...] = ("grown", "fixed", "more")
-    difficulty: str = "default"
-    task: str = "world"
-    file: str | None = None
-    arms: tuple[Arm, ...] = ()
-    model: Model = Model()
-    reward: Reward = Reward()
-    thinking: Literal["free", "prompt", "sentence"] = "free"
-
-    @classmethod
-    def load(cls, path: Path) -> Study:
-        """Reads a study file.
-
-        Raises:
-            TertuliaError: As `Table.read`, or its languages do not go together. One line.
-        """
-        study = cls.read(path, EXAMPLE)
-        study.check()
-        return study
-
-    def check(self) -> None:
-        """Checks what no type can.
-
-        Raises:
-            TertuliaError: A language is unknown or in two roles, or there are fewer than a size needs. One line.
-        """
-        everyone = [self.source, *self.pool, *self.held_out]
-        for code in everyone:
-            if code not in LANGUAGES:
-                raise TertuliaError(f"unknown language {code!r} in the study: use some of {', '.join(LANGUAGES)}")
-            if everyone.count(code) > 1:
-                raise TertuliaError(f"{code} is there twice in source, pool and held_out: give each language one role")
-        for size in [*self.sizes, *(size for arm in self.arms for size in arm.sizes)]:
-            if size > 1 + len(self.pool):
-                raise TertuliaError(
-                    f"a size is {size}, and source and pool have {1 + len(self.pool)} languages: lower it, or add some"
-                )
-        for arm in self.arms:
-            bad = [code for code in [arm.source, *(arm.order or [])] if code in self.held_out]
-            if bad:
-                raise TertuliaError(f"the arm {arm.name} trains on {bad[0]}, which is held out: leave it out of one")
-
-    def order(self, seed: int) -> list[str]:
-        """The languages of the pool in the order in which a seed adds them."""
-        order = list(self.pool)
-        random.Random(f"order {seed}").shuffle(order)
-        return order
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is trained in one go and evaluated at one or more points.
-
-    Attributes:
-        arm: Its name in the table.
-        seed: Of all draws.
-        languages: Trained on, the source first.
-        stops: Multiples of its steps after which it is evaluated: (times, size told in the table).
-        spec: The further arm that it belongs to.
-    """
-
-    arm: str
-    seed: int
-    languages: tuple[str, ...]
-    stops: tuple[tuple[int, int], ...]
-    spec: Arm | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of its folder."""
-        return f"{self.arm}-{len(self.languages)}-{self.seed}"
-
-
-def cells(study: Study) -> list[Cell]:
-    """All cells of a study, seed by seed; those that several budgets share are there once.
-
-    With one language grown, fixed and more are the same run: its rows are told under each.
-    """
-    found: list[Cell] = []
-    for seed in study.seeds:
-        found.append(Cell("base", seed, (), ((0, 0),)))
-        order = study.order(seed)
-        sizes = sorted(set(study.sizes))
-        times = tuple((size, size) for size in (sizes if "more" in study.budgets else sizes[:1] if 1 in sizes else []))
-        if times:
-            found.append(Cell("more", seed, (study.source,), times))
-        for size in sizes:
-            for budget in ("fixed", "grown"):
-                if size > 1 and budget in study.budgets:
-                    found.append(Cell(budget, seed, (study.source, *order[: size - 1]), ((1, size),)))
-        for arm in study.arms:
-            source = arm.source or study.source
-            rest = arm.order or [code for code in [study.source, *order] if code != source]
-            for size in arm.sizes:
-                found.append(Cell(arm.name, seed, (source, *rest[: size - 1]), ((1, size),), arm))
-    return found
-
-
-def run_of(study: Study, cell: Cell, times: int) -> Run:
-    """The training run of a cell."""
-    spec = cell.spec
-    budget: Any = spec.budget if spec else "fixed" if cell.arm == "fixed" else "grown"
-    data = Data(
-        languages=list(cell.languages),
-        budget=budget,
-        times=times,
-        parallel=spec.parallel if spec else True,
-        task=study.task,
-        file=study.file,
-        difficulty=study.difficulty,
-    )
-    reward = (spec.reward if spec else None) or study.reward
-    return Run(
-        training=study.training, data=data, seed=cell.seed, thinking=study.thinking, model=study.model, reward=reward
-    )
 
 
 def run_cell(study: Study, cell: Cell, out: Path, threads: int = 1) -> None:
@@ -238,7 +55,8 @@ def run_cell(study: Study, cell: Cell, out: Path, threads: int = 1) -> None:
             steps, start = run.steps, str(train(run, folder))
         rows = evaluate(study, start, cell.seed)
         for row in rows:
-            told = {"arm": cell.arm, "order": cell.seed, "seed": cell.seed, "languages": size, "steps": steps}
+            order = cell.arm if cell.spec and cell.spec.order else cell.seed
+            told = {"arm": cell.arm, "order": order, "seed": cell.seed, "languages": size, "steps": steps}
             row |= told | {"trained": int(row["language"] in cell.languages)}
         _write(file, json.dumps(rows))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -306,6 +124,8 @@ def run_study(study: Study, out: Path, at_once: int = 1, tell: Callable[[str, in
     out.mkdir(parents=True, exist_ok=True)
     _own(study, out)
     planned = cells(study)
+    for cell in planned:
+        _same(study, cell, out)
     left = [cell for cell in planned if not _done(cell, out)]
     done = len(planned) - len(left)
     context = multiprocessing.get_context("spawn")
@@ -361,6 +181,19 @@ def _own(study: Study, out: Path) -> None:
     if file.exists() and json.loads(file.read_text()) != mine:
         raise TertuliaError(f"{out} belongs to another study: give another --out, or remove it to start again")
     _write(file, json.dumps(mine))
+
+
+def _same(study: Study, cell: Cell, out: Path) -> None:
+    """Refuses a cell that was begun as another run, such as one of an arm that was changed since."""
+    folder = out / "cells" / cell.name
+    if not (folder / "run.json").exists():
+        return
+    try:
+        claim(run_of(study, cell, cell.stops[-1][0]), folder)
+    except TertuliaError as error:
+        raise TertuliaError(
+            f"the cell {cell.name} was begun as another run: call the arm otherwise, or remove {folder}"
+        ) from error
 
 
 def _write(file: Path, text: str) -> None:

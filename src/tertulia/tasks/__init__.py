@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def load(
     language: str = "en",
     limit: int | None = None,
     seed: int = 1,
+    facts: tuple[str, ...] = (),
     **options: Any,
 ) -> list[Question]:
     """The questions of a benchmark, in the order of its rows.
@@ -43,6 +45,7 @@ def load(
         language: code of one of the eleven languages.
         limit: takes this many of the first questions; None for all, and 200 of the world.
         seed: shuffles the options of a choice, each question's by itself.
+        facts: further fields of the rows that are kept in `Question.data`, in lower case with underscores.
         options: for the world difficulty, split and first (seed); for a set on the hub revision, a commit in
             place of the pinned one.
 
@@ -56,6 +59,7 @@ def load(
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise TertuliaError(f"limit is {limit!r}: expected a number of questions, at least 1")
     benchmark = BENCHMARKS[task]
+    benchmark = replace(benchmark, facts=(*benchmark.facts, *facts))
     for name in options:
         if name not in benchmark.options:
             known = f"use one of {', '.join(benchmark.options)}" if benchmark.options else "it has none"

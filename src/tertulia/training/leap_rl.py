@@ -24,6 +24,7 @@ from tertulia.settings import Settings, resolve
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
 from tertulia.training.rl_log import WHOLE, last_checkpoint, teller
+from tertulia.training.run_file import scheduler
 
 EXAMPLE = "runs/train/leap_rl_smoke.toml"
 FREE = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
@@ -335,7 +336,7 @@ def grpo_arguments(
         max_completion_length=length,
         temperature=temperature,
         learning_rate=dials.learning_rate,
-        lr_scheduler_type=dials.schedule,
+        lr_scheduler_type=scheduler(dials.schedule, dials.warm_up),
         warmup_steps=round(dials.warm_up * dials.steps * dials.updates),
         max_grad_norm=dials.max_grad_norm,
         beta=dials.kl,

@@ -87,11 +87,15 @@ class Reward(Table):
     consistency: Weight = 0.0
 
 
+ROLLOUTS = ("group", "length", "temperature", "updates", "clip_low", "clip_high", "kl", "loss", "scale")
+"""Dials that only GRPO has."""
+
+
 class Training(Dials):
-    """The dials of GRPO; of fine-tuning only those that are not about rollouts.
+    """The dials of GRPO; fine-tuning has none of `ROLLOUTS`.
 
     Attributes:
-        paradigm: "grpo", or "sft": fine-tuning on right solutions (of the world, or the column `solution` of a file).
+        paradigm: "grpo", or "sft": fine-tuning on right solutions (`tertulia.training.parallel_sft`).
         group: Rollouts of a question.
         length: Tokens of a rollout at most.
         temperature: Rollouts are sampled at.
@@ -135,7 +139,8 @@ class Run(Table):
         """Checks what no type can.
 
         Raises:
-            TertuliaError: A language is unknown or there twice, or every reward is 0. One line.
+            TertuliaError: A language is unknown or there twice, every reward is 0, or a dial of GRPO is given for
+                fine-tuning. One line.
         """
         languages = self.data.languages
         for code in languages:
@@ -148,6 +153,7 @@ class Run(Table):
                 f"data.times is {self.data.times}, which is for the source alone, and data.languages names "
                 f"{len(languages)}: give one language, or leave times out"
             )
+        refuse_rollouts(self)
         if self.training.paradigm == "grpo" and not any(self.reward.model_dump().values()):
             raise TertuliaError("every weight in reward is 0: give one of accuracy, format, consistency a weight")
 
@@ -156,6 +162,24 @@ class Run(Table):
         """Batches in all."""
         grown = len(self.data.languages) if self.data.budget == "grown" else 1
         return self.training.steps * grown * self.data.times
+
+
+def refuse_rollouts(asked: Any, allowed: tuple[str, ...] = ()) -> None:
+    """Refuses what is about rollouts where there are none.
+
+    Args:
+        asked: A run, or a study of runs: what has training, model and reward.
+        allowed: Dials that are needed elsewhere.
+
+    Raises:
+        TertuliaError: The paradigm is fine-tuning, and something of GRPO is given. One line.
+    """
+    if asked.training.paradigm == "grpo":
+        return
+    given = [f"training.{name}" for name in ROLLOUTS if name in asked.training.model_fields_set - set(allowed)]
+    given += ["model.engine"] * (asked.model.engine is not None) + ["reward"] * ("reward" in asked.model_fields_set)
+    if given:
+        raise TertuliaError(f"{given[0]} is for the rollouts of grpo, and training.paradigm is 'sft': leave it out")
 
 
 @dataclass(frozen=True)
@@ -227,7 +251,8 @@ def _problems(run: Run, language: str, numbers: range) -> list[Question]:
         raise TertuliaError(
             f"data.task is {data.task!r}, which is for testing: give questions of your own as data.file"
         )
-    rows = load(data.task, data=data.file.replace("{language}", language), language=language)
+    facts = ("solution",) if run.training.paradigm == "sft" else ()
+    rows = load(data.task, data=data.file.replace("{language}", language), language=language, facts=facts)
     mixed = list(range(len(rows)))
     random.Random(f"{run.seed} rows").shuffle(mixed)  # the same order in every language
     return [rows[mixed[number % len(rows)]] for number in numbers]
@@ -282,12 +307,22 @@ def strays(thought: str, question: Question) -> bool:
     return bool(identified(thought, question.language).off_target)
 
 
+def begun_once(text: str, tokenizer: Any) -> str:
+    """A prompt as TRL is to get it: TRL's encoding puts a first token that a chat template has written before it."""
+    first = tokenizer.bos_token
+    return text.removeprefix(first) if first and first in tokenizer.decode(tokenizer("")["input_ids"]) else text
+
+
 def make_trainer(run: Run, out: Path) -> Any:
-    """TRL's trainer for a run of GRPO; its checkpoints lie in ``out/checkpoints``, its logs in ``out/log``.
+    """TRL's trainer for a run; its checkpoints lie in ``out/checkpoints``, its logs in ``out/log``.
 
     Raises:
         TertuliaError: Something in the run file, the model or the data is not as it must be. One line.
     """
+    if run.training.paradigm == "sft":
+        from tertulia.training import parallel_sft
+
+        return parallel_sft.make_trainer(run, out)
     from datasets import Dataset  # type: ignore[import-untyped]
     from torch.utils.tensorboard import SummaryWriter
     from transformers import PrinterCallback
@@ -299,7 +334,8 @@ def make_trainer(run: Run, out: Path) -> Any:
 
     model, tokenizer = load_start(run.model.start, run.seed)
     prompts = [prompt_of(question, run.model.known, run.thinking, tokenizer) for question in questions_of(run)]
-    asked = {prompt.text: prompt.question for prompt in prompts}
+    texts = [begun_once(prompt.text, tokenizer) for prompt in prompts]
+    asked = {text: prompt.question for text, prompt in zip(texts, prompts, strict=True)}
     dials = run.training.model_copy(update={"steps": run.steps})
     arguments = grpo_arguments(dials, out, dials.group, dials.length, dials.temperature, run.seed, run.model.engine)
     arguments.shuffle_dataset = False
@@ -310,7 +346,7 @@ def make_trainer(run: Run, out: Path) -> Any:
         model=model,
         args=arguments,
         processing_class=tokenizer,
-        train_dataset=Dataset.from_dict({"prompt": [prompt.text for prompt in prompts]}),
+        train_dataset=Dataset.from_dict({"prompt": texts}),
         reward_funcs=parts,
         callbacks=[TensorBoardCallback(SummaryWriter(str(out / "log"))), teller(out)],  # type: ignore[no-untyped-call]
     )

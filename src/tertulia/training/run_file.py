@@ -40,6 +40,11 @@ class Table(BaseModel):
             raise TertuliaError(_told(error.errors()[0], path, example)) from None
 
 
+def scheduler(schedule: str, warm_up: float) -> str:
+    """A schedule in the words of transformers, whose plain "constant" takes no notice of a warm-up."""
+    return "constant_with_warmup" if schedule == "constant" and warm_up else schedule
+
+
 def _told(first: Any, path: Path, example: str) -> str:
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":

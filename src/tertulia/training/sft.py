@@ -19,6 +19,7 @@ from tertulia.errors import TertuliaError
 from tertulia.training.leap_t import Run
 from tertulia.training.masks import PROBE, Trace, fingerprint, labels, read_traces
 from tertulia.training.rl_log import WHOLE, last_checkpoint
+from tertulia.training.run_file import scheduler
 
 MODULES = ("torch", "transformers", "datasets", "trl", "gguf", "tensorboard")
 
@@ -78,18 +79,9 @@ def rows(traces: list[Trace], tokenizer: Any, longest: int, source: str) -> list
 def make_trainer(run: Run, data: Path, out: Path) -> Any:
     """TRL's trainer for a run; its checkpoints lie in ``out/checkpoints``, its logs in ``out/log``.
 
-    The rows have ids and labels already, and TRL is told to leave them as they are: its collator pads labels with
-    `IGNORED`, and its loss takes no other token into account.
-
     Raises:
         TertuliaError: Something in the run file, the model or the traces is not as it must be. One line.
     """
-    from datasets import Dataset  # type: ignore[import-untyped]
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import PrinterCallback
-    from transformers.integrations.integration_utils import TensorBoardCallback
-    from trl.trainer.sft_trainer import SFTTrainer
-
     traces = read_traces(data)
     model, tokenizer = load_base(run.model.start, run.seed)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
@@ -101,9 +93,31 @@ def make_trainer(run: Run, data: Path, out: Path) -> Any:
         own = sum(label >= 0 for row in learnt for label in row["labels"])
         told = f", {left} longer than {longest} tokens left out" if left else ""
         print(f"{len(learnt)} traces, {tokens:,} tokens, loss on {own:,} that the paths wrote{told}")
+    return sft_trainer(model, tokenizer, learnt, _arguments(run, out), out)
+
+
+def sft_trainer(model: Any, tokenizer: Any, learnt: list[dict[str, list[int]]], arguments: Any, out: Path) -> Any:
+    """TRL's trainer on rows of ids and labels.
+
+    The rows are whole, and TRL is told to leave them as they are: its collator pads labels with `IGNORED`, and its
+    loss takes no other token into account.
+
+    Args:
+        model: What is trained.
+        tokenizer: Its tokenizer.
+        learnt: Rows with ``input_ids`` and ``labels`` of the same length.
+        arguments: As `sft_arguments` makes them.
+        out: Its logs go to ``out/log``.
+    """
+    from datasets import Dataset  # type: ignore[import-untyped]
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers import PrinterCallback
+    from transformers.integrations.integration_utils import TensorBoardCallback
+    from trl.trainer.sft_trainer import SFTTrainer
+
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(run, out),
+        args=arguments,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(learnt),
         callbacks=[TensorBoardCallback(SummaryWriter(str(out / "log"))), teller(out)],  # type: ignore[no-untyped-call]
@@ -114,9 +128,6 @@ def make_trainer(run: Run, data: Path, out: Path) -> Any:
 
 def _arguments(run: Run, out: Path) -> Any:
     """The run in TRL's words."""
-    import torch
-    from trl.trainer.sft_config import SFTConfig
-
     dials, processes = run.training, int(os.environ.get("WORLD_SIZE", "1"))
     at_once = dials.rows_at_once * processes
     if dials.batch % at_once:
@@ -124,17 +135,36 @@ def _arguments(run: Run, out: Path) -> Any:
             f"training.batch is {dials.batch}, no multiple of {processes} processes with "
             f"training.rows_at_once {dials.rows_at_once}: choose one"
         )
-    knows = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return SFTConfig(
-        output_dir=str(out / "checkpoints"),
+    return sft_arguments(
+        dials,
+        out,
+        run.seed,
         num_train_epochs=dials.epochs,
         per_device_train_batch_size=dials.rows_at_once,
         gradient_accumulation_steps=dials.batch // at_once,
-        learning_rate=dials.learning_rate,
-        lr_scheduler_type=dials.schedule,
         warmup_steps=dials.warm_up,  # below 1 it is a share
-        optim="adamw_torch",
         weight_decay=dials.weight_decay,
+    )
+
+
+def sft_arguments(dials: Any, out: Path, seed: int, **more: Any) -> Any:
+    """Dials of fine-tuning in TRL's words.
+
+    Args:
+        dials: With learning_rate, schedule, warm_up, max_grad_norm, save_every, precision and gradient_checkpointing.
+        out: Checkpoints lie in ``out/checkpoints``.
+        seed: Of the run.
+        more: Further arguments of TRL's, such as those that shape the batches.
+    """
+    import torch
+    from trl.trainer.sft_config import SFTConfig
+
+    knows = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return SFTConfig(
+        output_dir=str(out / "checkpoints"),
+        learning_rate=dials.learning_rate,
+        lr_scheduler_type=scheduler(dials.schedule, dials.warm_up),
+        optim="adamw_torch",
         max_grad_norm=dials.max_grad_norm,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
@@ -149,7 +179,8 @@ def _arguments(run: Run, out: Path) -> Any:
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=dials.gradient_checkpointing,
         dataloader_pin_memory=torch.cuda.is_available(),
-        seed=run.seed,
+        seed=seed,
+        **more,
     )
 
 
