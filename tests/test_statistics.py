@@ -379,6 +379,10 @@ def test_where_steps_lead_to_no_answer_the_plain_vote_stands() -> None:
     assert stepwise([((), 9)], [((), 8)], [((), 9)]) == (1.0, 1.0), "paths without steps vote with their answers"
 
 
+def test_a_step_that_is_not_stated_is_no_value() -> None:
+    assert stepwise([(("", "8"), 8)] * 3, way(2, 9, times=2)) == (0.0, 1.0)
+
+
 def test_only_the_paths_that_are_bought_vote_step_by_step() -> None:
     paths = [*way(2, 9), *way(3, 8, times=3)]
     right = tuple(answer == 9 for _, answer in paths)
