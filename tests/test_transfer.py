@@ -77,6 +77,73 @@ def test_outcomes_by_question_are_paired() -> None:
     assert widths[0] < 0.6 * widths[1]
 
 
+def by_question(accuracy: dict[str, dict[str, float]]) -> dict[str, Measured]:
+    return {code: Measured(float(np.mean(list(r.values()))), len(r), r) for code, r in accuracy.items()}
+
+
+def test_only_questions_that_both_answered_are_compared() -> None:
+    base = by_question({"en": {"a": 1.0, "b": 0.0, "c": 0.0}, "de": {"a": 0.5, "b": 0.5}})
+    post = by_question({"en": {"a": 1.0, "b": 1.0}, "de": {"a": 1.0, "b": 0.5}})
+    found = transfer(base, post, ["en"])
+    rows = {row["language"]: row for row in found["languages"]}
+    assert (rows["en"]["base"], rows["en"]["post"]) == (0.5, 1.0), "question c was asked on one side only"
+    assert found["unpaired"] == 1 and "Left out: 1 questions that only one" in found["note"]
+    with pytest.raises(TertuliaError, match="base and post have no question in de in common"):
+        transfer(base, by_question({"en": {"a": 1.0}, "de": {"z": 1.0}}), ["en"])
+
+
+def test_paths_of_a_question_are_one_cluster() -> None:
+    """A hundred answers to each of eight questions tell no more of new questions than these eight."""
+    draw = np.random.default_rng(3)
+    hits = wide = 0
+    for seed in range(60):
+        chance = draw.beta(0.5, 0.5, 8)
+        right = {str(at): float(draw.binomial(100, p) / 100) for at, p in enumerate(chance)}
+        gain = {name: float(draw.binomial(100, 0.5) / 100) for name in right}
+        base = {code: Measured(float(np.mean(list(right.values()))), 800, right) for code in ("en", "de")}
+        post = {code: Measured(float(np.mean(list(gain.values()))), 800, gain) for code in ("en", "de")}
+        found = transfer(base, post, ["en"], seed=seed)
+        low, high = found["languages"][0]["interval"]
+        hits += low <= 0 <= high  # the truth: both are right half of the time
+        wide += high - low > 0.2
+    assert hits >= 52 and wide >= 55, "as if answers were independent it would be 0.1 wide and miss half the time"
+
+
+def test_few_questions_widen_the_intervals_of_the_index_too() -> None:
+    def measured(values: list[float]) -> dict[str, Measured]:
+        return by_question({code: {str(at): value for at, value in enumerate(values)} for code in ("en", "de")})
+
+    base, post = [0.2, 0.4, 0.6, 0.8], [0.4, 0.5, 0.9, 0.8]
+    few = transfer(measured(base), measured(post), ["en"])["intervals"]["gen"]
+    many = transfer(measured(base * 10), measured(post * 10), ["en"])["intervals"]["gen"]
+    assert few[1] - few[0] > 10**0.5 * 1.15 * (many[1] - many[0])
+
+
+def test_an_index_over_a_gain_that_may_be_nothing_says_so() -> None:
+    found = transfer(of(BASE, 20), of(POST | {"en": 0.55}, 20), ["en"])
+    assert found["mti"] is not None and "MTI says little" in found["note"]
+    assert "MTI says little" not in transfer(of(BASE, 400), of(POST, 400), ["en"])["note"]
+
+
+def test_a_floor_of_nothing_still_leaves_out_a_base_of_zero() -> None:
+    assert transfer(of(BASE), of(POST), ["en"], floor=0.0)["left_out"] == ["th"]
+    with pytest.raises(TertuliaError, match="the floor is 5: expected a base accuracy, 0 to 1"):
+        transfer(of(BASE), of(POST), ["en"], floor=5)
+
+
+def test_rates_of_the_language_of_thought_are_told_with_the_interval_of_their_change() -> None:
+    names = [str(at) for at in range(40)]
+    right = {name: float(at % 2) for at, name in enumerate(names)}
+    off = ({name: 1.0 for name in names}, {name: float(at % 4 == 0) for at, name in enumerate(names)})
+    sides = [{code: Measured(0.5, 40, right, float(np.mean(list(o.values()))), 0.1, o, o) for code in ("en", "de")}
+             for o in off]  # fmt: skip
+    row = transfer(*sides, ["en"])["languages"][1]
+    assert (row["base_off_target"], row["post_off_target"]) == (1.0, 0.25)
+    low, high = row["off_target_interval"]
+    assert low < -0.75 < high < -0.5
+    assert row["base_switched"] == 0.1
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -85,6 +152,8 @@ def test_outcomes_by_question_are_paired() -> None:
         ("language,accuracy\nen,x", "line 2: accuracy is 'x'"),
         ("language,accuracy\nen,0.4\nen,0.5", "line 3: en is there twice"),
         ("language,accuracy,n\nen,0.4,1.5", "line 2: n is '1.5'"),
+        ("language,accuracy,off_target\nen,0.4,30", "line 2: off_target is 30, expected 0 to 1: divide by 100"),
+        ("language,accuracy,switched\nen,0.4,much", "line 2: switched is 'much'"),
         ("tongue,accuracy\nen,0.4", "no rows with the columns language and accuracy"),
     ],
 )
@@ -117,6 +186,31 @@ def test_the_command_takes_two_tables(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "there is nothing to compare" in capsys.readouterr().err
 
 
+def test_given_tables_may_tell_off_target_rates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, rates in (("base", (0.9, "")), ("post", (0.1, 0.2))):
+        rows = [f"en,0.5,100,{rates[0]}", f"de,0.4,100,{rates[1]}"]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["language,accuracy,n,off_target", *rows]))
+    command = ["transfer", "--from", str(tmp_path / "base.csv"), str(tmp_path / "post.csv"), "--trained", "en"]
+    assert main([*command, "--json"]) == 0
+    rows = {row["language"]: row for row in json.loads(capsys.readouterr().out)["languages"]}
+    assert (rows["en"]["base_off_target"], rows["de"]["base_off_target"], rows["de"]["post_off_target"]) == (
+        0.9,
+        None,
+        0.2,
+    )
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "off-target %, base to post" in out and "| 90.0 to 10.0 |" in out and "| - to 20.0 |" in out
+    assert "switched" not in out
+
+
+def test_an_unknown_way_of_thinking_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("inspect_ai", reason="needs the extra eval")
+    command = ["transfer", "--base", "pebble", "--post", "pebble", "--languages", "en,sw", "--trained", "en"]
+    assert main([*command, "--thinking", "aloud", "--log-dir", str(tmp_path)]) != 0
+    assert "unknown thinking 'aloud': use one of free, prompt, sentence" in capsys.readouterr().err
+
+
 def test_two_models_are_asked_and_asked_no_more_than_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("inspect_ai", reason="needs the extra eval")
     command = ["transfer", "--base", "pebble", "--post", "pebble", "--languages", "en,sw", "--trained", "en", "--json"]
@@ -125,6 +219,7 @@ def test_two_models_are_asked_and_asked_no_more_than_once(tmp_path: Path, capsys
     found = json.loads(capsys.readouterr().out)
     assert [row["language"] for row in found["languages"]] == ["en", "sw"]
     assert all(row["gain"] == 0 for row in found["languages"]), "the same model with the same seed"
+    assert all(row["base_off_target"] == row["post_off_target"] is not None for row in found["languages"])
     logs = sorted((tmp_path / "log").rglob("*.eval"))
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out) == found
