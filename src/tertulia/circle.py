@@ -29,6 +29,7 @@ class Circle(Company):
         self.run = run
         self.board = Board(run, name, story)
         self.agreed = False
+        self._moved = asyncio.Event()
         self._going: asyncio.Future[None] | None = None
 
     async def solve(self, question: str) -> None:
@@ -52,6 +53,7 @@ class Circle(Company):
         await self.stop_if_agreed()
         await self.each(self.thinker.summarise, meeting(paths))
         self.board.post(paths)
+        await self.let_catch_up(paths)
         heard = await self.board.route(meeting(paths))
         await self.each(self.thinker.hear, meeting(paths), heard)
 
@@ -61,6 +63,7 @@ class Circle(Company):
         async def alone(path: Path) -> None:
             while path.active:
                 await self.step([path])
+            self._tell_moved()
 
         self._going = asyncio.ensure_future(together(*map(alone, self.paths)))
         try:
@@ -70,6 +73,22 @@ class Circle(Company):
             if not self.agreed or (task is not None and task.cancelling()):
                 raise
             await self.each(self.thinker.stop, self.active)
+
+    async def let_catch_up(self, paths: Sequence[Path]) -> None:
+        """In board mode a path that would close its thought before half of its peers have come as far lets them.
+
+        It has nothing to think about until then, and nobody waits for it; one path that hangs holds nobody up.
+        """
+        self._tell_moved()
+        if self.run.settings.mode == "board":
+            for path in meeting(paths):
+                while path.place == "last call" and self.board.is_ahead(path, self.paths):
+                    await self._moved.wait()
+
+    def _tell_moved(self) -> None:
+        """Wakes the paths that let others catch up."""
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def stop_if_agreed(self) -> None:
         """Stops the paths that still think once enough have finished with one answer."""

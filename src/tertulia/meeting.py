@@ -63,6 +63,21 @@ class Board:
             if path.place not in ("failed", "stopped"):
                 self.posts[path.index] = self._post(path)
 
+    def is_ahead(self, path: Path, paths: Sequence[Path]) -> bool:
+        """Whether most peers have neither claimed the path's last step nor come to their own end."""
+        steps = self.posts[path.index].claims.steps if path.index in self.posts else {}
+        if not steps:
+            return False
+        last = max(steps)
+        peers = [peer for peer in paths if peer is not path]
+        there = [
+            peer.place == "last call"
+            or not peer.active
+            or (peer.index in self.posts and last in self.posts[peer.index].claims.steps)
+            for peer in peers
+        ]
+        return 2 * sum(there) < len(peers)
+
     async def route(self, paths: Sequence[Path]) -> list[Heard]:
         """What each of these paths hears now, by the posts on the board; journaled."""
         if not paths:
