@@ -71,8 +71,8 @@ class Settings(BaseModel):
         wrong_peers: Of the peers that a path hears so many are replaced by wrong ones, which agree with each other: a
             test of what an attack can do.
         wrong_kind: What these tell: wrong "claims", or "orders", text that tries to give orders.
-        mode: "sync": paths wait for each other at a meeting. "board": they do not; only the last call of a path that ran
-            ahead comes when half of its peers have claimed its last step, or have ended.
+        mode: "sync": paths wait for each other at a meeting. "board": they do not; only the last call of a path that
+            ran ahead comes when half of its peers have claimed its last step, or have ended.
         budget: Hard cap on generated tokens of a path: summaries, answer and discarded tokens included.
         consensus_stop: Once so many paths have finished with one answer the rest are stopped; 0 means never.
         vote: How the verdict is reached.
