@@ -133,7 +133,12 @@ def test_eval_asks_a_translated_file_and_keeps_the_language_of_each_thought(
     assert main([*command, "--paths", "2", "--log-dir", str(files / "eval"), "--json"]) == 0
     from tertulia.evaluation.evaluate import read
 
-    logs = json.loads(capsys.readouterr().out)["logs"]
+    table = json.loads(capsys.readouterr().out)
+    shares = {label.partition("=")[2]: arm["thinking"]["off_target"]["mean"] for label, arm in table["arms"].items()}
+    assert shares == {"sw": 0.0, "sw+en": 0.5}
+    assert main(["compare", str(files / "eval")]) == 0
+    assert "Language of thoughts" in capsys.readouterr().out
+    logs = table["logs"]
     said = {}
     for label, log in logs.items():
         paths = [path.spoken for circle in read(Path(log)).circles for path in circle.paths]

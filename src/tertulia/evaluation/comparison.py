@@ -25,6 +25,7 @@ from tertulia.evaluation.statistics import (
     pass_at_k,
     verdict,
 )
+from tertulia.evaluation.thinking import rates
 from tertulia.seeds import derive
 from tertulia.studies.meetings import CATEGORIES, Effect
 
@@ -202,6 +203,7 @@ def _figures(circles: Circles, questions: Sequence[str], weight: float) -> dict[
         "failed_paths": sum(path.error is not None for path in paths),
         "meetings": _meetings(chosen),
         "gates": gates(circles, questions),
+        "thinking": rates({question: circles[question] for question in questions}),
     }
 
 

@@ -30,6 +30,9 @@ def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     gates = [row for label, arm in arms.items() for row in _gates(label, arm["gates"])]
     if gates:
         found.append(("Claims at a marked step", gates))
+    spoken = [_spoken(label, arm["thinking"]) for label, arm in arms.items() if arm["thinking"]]
+    if spoken:
+        found.append(("Language of thoughts", spoken))
     equal = [row for label, arm in arms.items() for row in _equal(label, arm)]
     if equal:
         found.append(("Against independent paths", equal))
@@ -118,6 +121,16 @@ def _gates(label: str, gates: Mapping[str, Mapping[str, Any]]) -> list[Row]:
             }
         )
     return rows
+
+
+def _spoken(label: str, thinking: Mapping[str, Any]) -> Row:
+    return {
+        "method": label,
+        "off-target %": thinking["off_target"].points(),
+        "sentences in another language %": thinking["switched"].points(),
+        "paths": f"{thinking['judged']:,}",
+        "without words to judge": f"{thinking['silent']:,}",
+    }
 
 
 def _each_meeting(arms: Mapping[str, Mapping[str, Any]]) -> list[Row]:
