@@ -17,6 +17,9 @@ ValueName = Annotated[str, typer.Option(help="Of a study's table: accuracy, mti 
 ArmName = Annotated[str | None, typer.Option(help="Of a study's table: grown, fixed, more ...")]
 AllLanguages = Annotated[bool, typer.Option(help="Mean over all languages, not only the held-out ones.")]
 PlotFile = Annotated[Path | None, typer.Option(help="Where the plot goes, without suffix.", metavar="FILE")]
+HeatFile = Annotated[
+    Path | None, typer.Option(help="Of a study's table: where a map of languages and arms goes.", metavar="FILE")
+]
 SeedOf = Annotated[int, typer.Option(help="Of the bootstrap.")]
 
 
@@ -27,22 +30,32 @@ def law(
     all_languages: AllLanguages = False,
     seed: SeedOf = 1,
     plot: PlotFile = None,
+    heat: HeatFile = None,
     json_: options.Json = False,
 ) -> None:
     """Fit f(X) = alpha X^beta on X >= 2, with the first-parallel leap, the monolingual gap, and rival forms."""
     needs("scipy", "fitting the law needs", "study")
+    if plot is not None or heat is not None:
+        needs("matplotlib", "the plot needs", "study")
     from tertulia.studies.law import law as fitted
-    from tertulia.studies.law import read_table
+    from tertulia.studies.law_table import read_table
 
     if value not in ("accuracy", "mti", "gen"):
         raise TertuliaError(f"unknown value {value!r}: use accuracy, mti or gen")
+    if value == "mti" and all_languages:
+        raise TertuliaError("an MTI is of the languages held out against those trained on: leave out --all-languages")
     taken: Literal["accuracy", "mti", "gen"] = value  # type: ignore[assignment]
-    found = fitted(read_table(table, taken, arm, "all" if all_languages else "held out"), seed=seed)
-    if plot is not None:
-        needs("matplotlib", "the plot needs", "study")
-        from tertulia.studies.law_plot import draw
+    who: Literal["held out", "all"] = "all" if all_languages else "held out"
+    if heat is not None:  # before the fit, which a table of few sizes is refused
+        from tertulia.studies.law_plot import heat_map
 
-        draw(found, plot, value)
+        heat_map(table, heat)
+    read = read_table(table, taken, arm, who)
+    found = fitted(read.points, seed=seed, notes=read.notes)
+    if plot is not None:
+        from tertulia.studies.law_plot import LABELS, draw
+
+        draw(found, plot, LABELS[taken, who] if read.of_study else "value", read.arm)
     if json_:
         print(json.dumps({name: what for name, what in found.items() if name != "band"}))
         return
