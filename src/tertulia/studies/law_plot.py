@@ -129,21 +129,7 @@ def heat_map(table: Path, file: Path) -> tuple[Path, Path]:
     axes.set_xticks(range(len(across)), [f"{size:g}" if size else "" for _, size in across])
     axes.set_yticks(range(len(down)), [f"{code} (held out)" if held[code] else code for code in down])
     axes.tick_params(length=0)
-    for arm in arms:
-        places = [at for at, column in enumerate(across) if column[0] == arm]
-        axes.annotate(
-            arm,
-            (np.mean(places), 1.0),
-            (0, 4),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="center" if len(places) > 2 else "left",
-            rotation=0 if len(places) > 2 else 40,
-            rotation_mode="anchor",
-            fontsize=9,
-        )
-        if places[0]:
-            axes.axvline(places[0] - 0.5, color="white", linewidth=2)
+    _name_arms(axes, [arm for arm, _ in across])
     if any(held.values()) and not all(held.values()):
         axes.axhline(list(map(held.get, down)).index(True) - 0.5, color="white", linewidth=2)
     bright = 0.4 * np.nanmin(values) + 0.6 * np.nanmax(values)
@@ -154,3 +140,23 @@ def heat_map(table: Path, file: Path) -> tuple[Path, Path]:
     axes.set_xlabel("training languages X")
     figure.colorbar(image, label="accuracy %", pad=0.02)
     return save(figure, file)
+
+
+def _name_arms(axes: Any, across: list[str]) -> None:
+    """Each arm's name above its columns, and a line between arms."""
+    for arm in dict.fromkeys(across):
+        places = [at for at, name in enumerate(across) if name == arm]
+        wide = len(places) > 2
+        axes.annotate(
+            arm,
+            (np.mean(places), 1.0),
+            (0, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center" if wide else "left",
+            rotation=0 if wide else 40,
+            rotation_mode="anchor",
+            fontsize=9,
+        )
+        if places[0]:
+            axes.axvline(places[0] - 0.5, color="white", linewidth=2)
