@@ -119,6 +119,12 @@ def test_few_questions_widen_the_intervals_of_the_index_too() -> None:
     assert few[1] - few[0] > 10**0.5 * 1.15 * (many[1] - many[0])
 
 
+def test_questions_that_all_stay_as_they_were_do_not_prove_that_others_would() -> None:
+    same = by_question({code: {str(at): 1.0 for at in range(10)} for code in ("en", "de")})
+    low, high = transfer(same, same, ["en"])["languages"][0]["interval"]
+    assert low < -0.2 and high > 0.2
+
+
 def test_an_index_over_a_gain_that_may_be_nothing_says_so() -> None:
     found = transfer(of(BASE, 20), of(POST | {"en": 0.55}, 20), ["en"])
     assert found["mti"] is not None and "MTI says little" in found["note"]

@@ -93,8 +93,8 @@ def transfer(
     files: Path, capsys: pytest.CaptureFixture[str], task: str, languages: str, *more: str
 ) -> dict[str, dict[str, Any]]:
     command = ["transfer", "--base", "base", "--post", "post", "--task", task, "--languages", languages]
-    command += ["--trained", "en,de", "--data", str(files / f"{task}.{{language}}.jsonl"), "--json", *more]
-    assert main([*command, "--log-dir", str(files / "out")]) == 0
+    command += ["--trained", "en,de", "--data", str(files / f"{task}.{{language}}.jsonl"), "--json"]
+    assert main([*command, "--log-dir", str(files / "out"), *more]) == 0
     found = json.loads(capsys.readouterr().out)
     return {row["language"]: row for row in found["languages"]} | {"": found}
 
@@ -107,7 +107,8 @@ def transfer(
 def test_translated_benchmarks_are_asked_in_each_language(
     files: Path, capsys: pytest.CaptureFixture[str], task: str, languages: str, thinking: str
 ) -> None:
-    found = transfer(files, capsys, task, languages, "--thinking", thinking, "--circles", "2", "--paths", "2")
+    more = ["--thinking", thinking, "--circles", "2", "--paths", "2", "--set", "temperature=0.25"]
+    found = transfer(files, capsys, task, languages, *more)
     whole = found.pop("")
     assert set(found) == (set(LANGUAGES) if languages == "all" else set(languages.split(",")))
     for code, row in found.items():
@@ -123,6 +124,19 @@ def test_translated_benchmarks_are_asked_in_each_language(
         for name in ("thinking", "think_in"):
             said = json.dumps(getattr(own, name).strip(), ensure_ascii=False)[1:-1]
             assert (said in journal) == (name == led), f"{code} is led by {led}"
+        assert '"temperature":0.25' in journal.replace(" ", "")
+
+
+def test_more_circles_of_the_same_questions_tell_no_more_of_new_questions(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The models answer a question always alike, so that more answers to it are worth nothing."""
+    once = transfer(files, capsys, "aime2024", "de,en,sw", "--log-dir", str(files / "once"))
+    more = transfer(files, capsys, "aime2024", "de,en,sw", "--circles", "3", "--log-dir", str(files / "more"))
+    for code in ("de", "en", "sw"):
+        assert once[code]["interval"] == more[code]["interval"] is not None
+        assert once[code]["off_target_interval"] == more[code]["off_target_interval"] is not None
+    assert once[""]["intervals"] == more[""]["intervals"]
 
 
 def test_eval_asks_a_translated_file_and_keeps_the_language_of_each_thought(

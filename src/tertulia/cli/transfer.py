@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.evaluation import Limit, needs
+from tertulia.cli.evaluation import Limit, Set, needs, pairs
 from tertulia.errors import TertuliaError
 
 From = Annotated[tuple[Path, Path] | None, typer.Option("--from", help="Two tables: language,accuracy[,n,off_target].")]
@@ -42,6 +42,7 @@ def transfer(
     thinking: Thinking = "free",
     circles: Circles = 1,
     paths: Paths = 1,
+    set_: Set = None,
     floor: Floor = 0.05,
     threads: options.Threads = None,
     seed: SeedOf = 1,
@@ -68,7 +69,7 @@ def transfer(
         given: dict[str, Any] = {"difficulty": difficulty, "limit": limit}
         chosen = {name: value for name, value in given.items() if value is not None}
         asked: dict[str, Any] = {"data": data, "options": chosen, "thinking": thinking}
-        asked |= {"circles": circles, "paths": paths, "seed": seed}
+        asked |= {"circles": circles, "paths": paths, "seed": seed, "settings": pairs(set_ or [])}
         wanted = _languages(languages)
         asked |= {"threads": threads or 1, "tell": lambda line: print(line, file=sys.stderr)}
         before, after = (
