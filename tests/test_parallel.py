@@ -407,6 +407,15 @@ def test_the_run_files_of_the_repository_are_right() -> None:
         assert len(planned.held_out) >= 3 and cells(planned)
 
 
+def alive(group: int) -> bool:
+    """Whether a process of a group is still there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_a_study_goes_on_after_a_kill(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="needs the extra train")
     out = tmp_path / "out"
@@ -419,8 +428,12 @@ def test_a_study_goes_on_after_a_kill(tmp_path: Path) -> None:
     until = time.monotonic() + 200
     while not base.exists() and time.monotonic() < until:
         time.sleep(0.1)
-    os.killpg(first.pid, signal.SIGKILL)
+    first.send_signal(signal.SIGKILL)  # the process alone: those that it started must end by themselves
     first.wait()
+    until = time.monotonic() + 20
+    while alive(first.pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not alive(first.pid), "a cell goes on alone, and would meet the one that a restart begins"
     assert base.exists() and not (out / "cells" / "grown-2-1" / "rows-2.json").exists()
     was = base.stat().st_mtime_ns
     subprocess.run(command, check=True, env=quiet, stdout=subprocess.DEVNULL, timeout=400)

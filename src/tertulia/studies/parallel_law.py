@@ -16,6 +16,8 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -129,7 +131,8 @@ def run_study(study: Study, out: Path, at_once: int = 1, tell: Callable[[str, in
     left = [cell for cell in planned if not _done(cell, out)]
     done = len(planned) - len(left)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(at_once, max(1, len(left))), mp_context=context) as pool:
+    workers = min(at_once, max(1, len(left)))
+    with ProcessPoolExecutor(workers, context, initializer=end_with, initargs=(os.getpid(),)) as pool:
         waiting: dict[Future[None], Cell] = {pool.submit(run_cell, study, cell, out): cell for cell in left}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -145,6 +148,21 @@ def run_study(study: Study, out: Path, at_once: int = 1, tell: Callable[[str, in
                 if tell:
                     tell(cell.name, done, len(planned))
     return write_table(study, out)
+
+
+def end_with(parent: int) -> None:
+    """Ends this process once its parent is gone: a cell that went on alone would meet the one that a restart begins.
+
+    Args:
+        parent: Process id of the parent.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def write_table(study: Study, out: Path) -> Path:
