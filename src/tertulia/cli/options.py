@@ -44,6 +44,8 @@ Doubt = Annotated[float | None, _option("Share of agreeing paths that recheck al
 DoubtUntil = Annotated[int | None, _option("Doubt at the first so many meetings only; 0 for all.")]
 Placebo = Annotated[str | None, _option("A control without peers' information: echo, false or recheck.")]
 FalseRate = Annotated[float | None, _option("Share of made-up markers under the placebo false, 0 to 1.")]
+WrongPeers = Annotated[int | None, _option("A study: so many of the peers that a path hears claim what is wrong.")]
+WrongKind = Annotated[str | None, _option("What these say: claims, or orders.")]
 Mode = Annotated[str | None, _option("sync: paths wait for each other at a meeting. board: they do not.")]
 Budget = Annotated[int | None, _option("Hard cap on the tokens that a path generates.", metavar="TOKENS")]
 ConsensusStop = Annotated[int | None, _option("Stop the rest when so many paths agree; 0: never.", metavar="PATHS")]

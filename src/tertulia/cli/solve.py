@@ -54,6 +54,8 @@ def solve(
     doubt_until: options.DoubtUntil = None,
     placebo: options.Placebo = None,
     false_rate: options.FalseRate = None,
+    wrong_peers: options.WrongPeers = None,
+    wrong_kind: options.WrongKind = None,
     mode: options.Mode = None,
     budget: options.Budget = None,
     consensus_stop: options.ConsensusStop = None,
