@@ -3,10 +3,10 @@
     python benchmarks/law_budgets.py out/law
 
 For each number X of training languages: the mean accuracy of the held-out languages in each arm, with the standard
-deviation over seeds, and how many of their thoughts are in another language. Then differences between arms at the same X
-and seed, over all X from 2 on: the mean over seeds, and an interval from a bootstrap over questions, each with all its
-languages, seeds and X (the same questions are asked in every cell). It speaks of new questions, for these very runs;
-what other seeds would bring shows in the spread over seeds, which stands beside it.
+deviation over seeds, and how many of their thoughts are in another language. Then differences between arms at the
+same X and seed, over all X from 2 on: the mean over seeds, and an interval from a bootstrap over questions, each with
+all its languages, seeds and X (the same questions are asked in every cell). It speaks of new questions, for these very
+runs; what other seeds would bring shows in the spread over seeds, which stands beside it.
 """
 
 from __future__ import annotations
