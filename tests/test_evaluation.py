@@ -435,3 +435,13 @@ def test_choices_are_graded_by_letter_and_mapped_back(tmp_path: Path) -> None:
         assert sample.metadata["options"][place] == "two" and sample.metadata["order"][place] == 1
         golds.add(place)
     assert len(golds) > 1, "options are shuffled"
+
+
+def test_a_command_that_was_refused_leaves_its_folder_free(tmp_path: Path) -> None:
+    pytest.importorskip("inspect_ai", reason="needs the extra eval")
+    from tertulia.evaluation.evaluate import Evaluation, run
+
+    asked = {"task": "world", "methods": ("independent",), "options": {"limit": 1}, "engine": "scripted"}
+    with pytest.raises(TertuliaError, match="paths"):
+        run(Evaluation(**asked, settings={"paths": 0}), tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "out" / "evaluation.json").exists(), "the corrected command would be refused"

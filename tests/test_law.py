@@ -329,3 +329,18 @@ def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["law", str(file)]) != 0
     told = capsys.readouterr().err
     assert "give at least 3" in told and len(told.strip().splitlines()) == 1
+
+
+def test_one_run_alone_at_one_language_gives_no_interval_of_leap_and_gap() -> None:
+    whole = [Point(x, 2 * x**0.3 + off, (str(seed), "")) for seed, off in ((1, 0.0), (2, 0.1)) for x in (2, 4, 8)]
+    found = law([*whole, Point(1, 1.5, ("1", ""))])
+    assert found["intervals"]["beta"] is not None
+    assert found["leap"] is not None and found["intervals"]["leap"] is None and found["intervals"]["gap"] is None
+    assert "leap is clear" not in found["verdict"]
+    both = law([*whole, Point(1, 1.5, ("1", "")), Point(1, 1.6, ("2", ""))])
+    assert both["intervals"]["leap"] is not None and both["intervals"]["gap"] is not None
+
+
+def test_what_a_table_cannot_say_is_null_and_no_word_outside_of_json() -> None:
+    found = law([Point(x, 2 * x**0.3, ("1", "")) for x in (1, 2, 4, 8)])
+    assert json.loads(json.dumps(found["points"], allow_nan=False))[0]["sd"] is None

@@ -224,6 +224,8 @@ def test_a_study_has_each_run_once(tmp_path: Path) -> None:
         ({"sizes": "[1, 3]"}, "a size is 3, and source and pool have 2 languages"),
         ({"pool": '["tlh"]'}, "unknown language 'tlh'"),
         ({"seeds": "[]"}, "seeds in .*"),
+        ({"seeds": "[-1]"}, "seeds.0 in .* is -1"),
+        ({"difficulty": '"hard"'}, "unknown difficulty 'hard' in the study: use one of easy"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(tmp_path: Path, changed: dict[str, str], line: str) -> None:

@@ -173,7 +173,7 @@ def test_a_wrong_table_is_said_in_one_line(tmp_path: Path, text: str, line: str)
 def test_languages_that_are_missing_are_said() -> None:
     with pytest.raises(TertuliaError, match="fr was trained on, and is not in both tables"):
         transfer(of(BASE), of(POST), ["fr"])
-    with pytest.raises(TertuliaError, match="every language of the tables was trained on"):
+    with pytest.raises(TertuliaError, match="every language that is in both tables was trained on"):
         transfer(of({"en": 0.5}), of({"en": 0.6}), ["en"])
 
 
@@ -230,3 +230,21 @@ def test_two_models_are_asked_and_asked_no_more_than_once(tmp_path: Path, capsys
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out) == found
     assert sorted((tmp_path / "log").rglob("*.eval")) == logs
+
+
+def test_a_language_on_one_side_only_is_named() -> None:
+    base = {"en": Measured(0.5), "de": Measured(0.4), "fr": Measured(0.3)}
+    post = {"en": Measured(0.6), "de": Measured(0.5), "sw": Measured(0.1)}
+    assert "On one side only, so not compared: fr, sw." in transfer(base, post, ["en"])["note"]
+    assert "On one side only" not in transfer(post, post, ["en"])["note"]
+
+
+def test_what_cannot_be_compared_is_refused_before_anybody_is_asked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("inspect_ai", reason="needs the extra eval")
+    asked = ["transfer", "--base", "pebble", "--post", "pebble", "--log-dir", str(tmp_path / "out")]
+    for trained, languages in (("de", "en,sw"), ("en", "en")):
+        assert main([*asked, "--trained", trained, "--languages", languages]) != 0
+        assert "ask in both sorts" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

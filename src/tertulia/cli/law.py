@@ -20,7 +20,7 @@ PlotFile = Annotated[Path | None, typer.Option(help="Where the plot goes, withou
 HeatFile = Annotated[
     Path | None, typer.Option(help="Of a study's table: where a map of languages and arms goes.", metavar="FILE")
 ]
-SeedOf = Annotated[int, typer.Option(help="Of the bootstrap.")]
+SeedOf = Annotated[int, typer.Option(min=0, help="Of the bootstrap.")]
 
 
 def law(

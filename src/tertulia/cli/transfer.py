@@ -25,7 +25,7 @@ Thinking = Annotated[str, typer.Option(help="free, or led to the question's lang
 Circles = Annotated[int, typer.Option(help="Times each question is asked.")]
 Paths = Annotated[int, typer.Option(help="Answers each time.")]
 Floor = Annotated[float, typer.Option(help="Base accuracy below which a language leaves the ratios.")]
-SeedOf = Annotated[int, typer.Option(help="All random draws derive from it.")]
+SeedOf = Annotated[int, typer.Option(min=0, help="All random draws derive from it.")]
 LogDir = Annotated[Path, typer.Option(help="Where logs and journals are kept; the same goes on from there.")]
 
 
@@ -71,6 +71,10 @@ def transfer(
         asked: dict[str, Any] = {"data": data, "options": chosen, "thinking": thinking}
         asked |= {"circles": circles, "paths": paths, "seed": seed, "settings": pairs(set_ or [])}
         wanted = _languages(languages)
+        missing = [code for code in codes if code not in wanted]
+        if missing or not set(wanted) - set(codes):
+            what = f"{missing[0]} was trained on and is not asked in" if missing else "every language was trained on"
+            raise TertuliaError(f"--languages is {languages}, --trained {trained}: {what}; ask in both sorts")
         asked |= {"threads": threads or 1, "tell": lambda line: print(line, file=sys.stderr)}
         before, after = (
             studies.measure(None if model == "pebble" else model, task, wanted, log_dir / name, **asked)

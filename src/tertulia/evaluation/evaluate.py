@@ -106,9 +106,10 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         raise TertuliaError(f"{asked.circles} circles, {asked.at_once} at once: expected 1 or more of both")
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
-    _claim(folder, asked)
+    _claim(folder, asked, mark=False)
     if not asyncio.run(_examine(asked, wanted, questions[0])):
         tell(MISSING)
+    _claim(folder, asked)
     records: dict[str, list[CircleRecord]] = {}
     logs: dict[str, Path] = {}
     failed: list[str] = []
@@ -126,8 +127,8 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
     return outcome
 
 
-def _claim(folder: Path, asked: Evaluation) -> None:
-    """Writes down what the folder is for, or checks it."""
+def _claim(folder: Path, asked: Evaluation, mark: bool = True) -> None:
+    """Checks what the folder is for, or writes it down: not before the arguments are known to be good."""
     file = folder / ASKED
     if file.exists():
         try:
@@ -142,7 +143,8 @@ def _claim(folder: Path, asked: Evaluation) -> None:
                     "give another --log-dir, or the same arguments"
                 )
         return
-    write(file, asked.identity)
+    if mark:
+        write(file, asked.identity)
 
 
 def write(file: Path, value: Any) -> None:

@@ -66,9 +66,15 @@ def estimate(points: Sequence[Point], seed: int = 1) -> dict[str, Any]:
     whole = _figures(points)
     spread = _bootstrap(points, clusters, whole, seed)
     reach = _reach(len(clusters))
+    needed = {"leap": (1, 2), "gap": (1,)}
+
+    def alone(sizes: tuple[int, ...]) -> bool:
+        """Whether a number of languages that a figure is made of was reached by one run only."""
+        return any(len({point.cluster for point in points if point.languages == size}) < 2 for size in sizes)
+
     intervals = {
         name: None
-        if np.isfinite(values).sum() < DRAWS // 2 or whole[name] is None
+        if np.isfinite(values).sum() < DRAWS // 2 or whole[name] is None or (name in needed and alone(needed[name]))
         else [whole[name] - reach * float(np.nanstd(values)), whole[name] + reach * float(np.nanstd(values))]
         for name, values in spread.items()
     }
@@ -128,13 +134,14 @@ def _doubts(points: Sequence[Point], alpha: float) -> list[str]:
     return found
 
 
-def means(points: Sequence[Point]) -> list[dict[str, float]]:
-    """Mean, standard deviation and number of runs at each X."""
+def means(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Mean, standard deviation (None of one run) and number of runs at each X."""
     found = []
     for size in sorted({point.languages for point in points}):
         values = [point.value for point in points if point.languages == size]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-        found.append({"languages": size, "mean": float(np.mean(values)), "sd": spread, "runs": len(values)})
+        told = None if math.isnan(spread) else spread
+        found.append({"languages": size, "mean": float(np.mean(values)), "sd": told, "runs": len(values)})
     return found
 
 

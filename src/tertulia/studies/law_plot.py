@@ -40,7 +40,7 @@ def draw(found: dict[str, Any], file: Path, label: str, arm: str | None = None) 
     figure = Figure(figsize=(6.0, 4.2), layout="constrained")
     axes = figure.subplots()
     means = {point["languages"]: point["mean"] for point in found["points"]}
-    spread = [0.0 if np.isnan(point["sd"]) else point["sd"] for point in found["points"]]
+    spread = [point["sd"] or 0.0 for point in found["points"]]
     told = "mean and standard deviation of runs" if any(spread) else "mean of runs"
     axes.errorbar([*means], [*means.values()], yerr=spread, fmt="o", color="#222222", capsize=3, label=told, zorder=3)
     across = np.linspace(1, max(means), 100)

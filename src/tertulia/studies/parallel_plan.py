@@ -17,6 +17,7 @@ from tertulia.errors import TertuliaError
 from tertulia.training.parallel import ROLLOUTS, Data, Model, Reward, Run, Training, refuse_rollouts
 from tertulia.training.run_file import Positive, Table
 from tertulia.world.language import LANGUAGES
+from tertulia.world.problems import settings
 
 EXAMPLE = "runs/lab/law_smoke.toml"
 Budget = Literal["grown", "fixed", "more"]
@@ -81,7 +82,7 @@ class Study(Table):
         thinking: As in `tertulia train parallel`.
     """
 
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     sizes: Annotated[list[Positive], Field(min_length=1)]
     pool: list[str]
     held_out: list[str]
@@ -125,6 +126,10 @@ class Study(Table):
                 raise TertuliaError(
                     f"a size is {size}, and source and pool have {1 + len(self.pool)} languages: lower it, or add some"
                 )
+        known = settings()["difficulty"]
+        for name, level in (("difficulty", self.difficulty), ("evaluation.difficulty", self.evaluation.difficulty)):
+            if self.task == "world" and level not in known:
+                raise TertuliaError(f"unknown {name} {level!r} in the study: use one of {', '.join(known)}")
         if len(set(self.seeds)) < len(self.seeds):
             raise TertuliaError(f"seeds is {self.seeds}, with one of them twice: give each once")
         self._check_arms()

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,12 @@ def _pooled(languages: Sequence[Mapping[str, Mapping[str, Values]]]) -> dict[str
 
 
 def _mean(values: Values) -> Estimate:
-    return mean_over_questions(list(values.values()))
+    """A mean over questions; numbers of tokens are no shares, and where all are alike they have no interval."""
+    rows = list(values.values())
+    found = mean_over_questions(rows)
+    if found.mean <= 1 or found.low < found.mean < found.high:
+        return found
+    return replace(found, low=math.nan, high=math.nan, se=math.nan)
 
 
 def _paired(a: Values, b: Values) -> Estimate:

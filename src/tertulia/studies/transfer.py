@@ -60,11 +60,12 @@ def transfer(
     if not 0 <= floor <= 1:
         raise TertuliaError(f"the floor is {floor:g}: expected a base accuracy, 0 to 1")
     both = [code for code in base if code in post]
+    all_base, all_post = tuple(base), tuple(post)
     for code in trained:
         if code not in both:
             raise TertuliaError(f"{code} was trained on, and is not in both tables ({', '.join(both)}): add it")
     if len(both) == len(set(trained)):
-        raise TertuliaError("every language of the tables was trained on: add some that were not")
+        raise TertuliaError("every language that is in both tables was trained on: add some that were not")
     base, post, unpaired = _paired(base, post, both)
     before = {code: base[code].accuracy for code in both}
     after = {code: post[code].accuracy for code in both}
@@ -82,13 +83,16 @@ def transfer(
         interval = _change(base[code].right, post[code].right) or _interval(gains, tail)
         rows.append({"language": code, "trained": code in trained, **_row(base[code], post[code], interval)})
     left_out = [code for code in both if code not in kept]
+    single = [code for code in (*all_base, *all_post) if code not in both]
     return {
         "languages": rows,
         **figures,
         "intervals": intervals,
         "left_out": left_out,
         "unpaired": unpaired,
-        "note": _note(figures, intervals, left_out, floor, draws is not None, unpaired),
+        "note": " ".join(
+            filter(None, [_note(figures, intervals, left_out, floor, draws is not None, unpaired), _single(single)])
+        ),
     }
 
 
@@ -138,6 +142,10 @@ def _change(first: Mapping[str, float] | None, second: Mapping[str, float] | Non
         return None
     found = paired_difference([[second[name]] for name in shared], [[first[name]] for name in shared])
     return [found.low, found.high]
+
+
+def _single(codes: Sequence[str]) -> str:
+    return f"On one side only, so not compared: {', '.join(codes)}." if codes else ""
 
 
 def _note(
