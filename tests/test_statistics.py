@@ -118,6 +118,12 @@ def test_all_right_or_all_wrong_is_no_certainty(value: float) -> None:
     assert found.mean == value and found.high - found.low > 0.1 and 0 <= found.low <= found.high <= 1
 
 
+def test_what_a_fraction_of_a_vote_leaves_over_is_no_variation() -> None:
+    votes = [[1.0 - 1e-4 * (question % 3)] for question in range(50)]
+    found = mean_over_questions(votes)
+    assert found.low < 0.96, "as wide as where all fifty are right"
+
+
 def test_numbers_that_differ_by_rounding_only_are_alike() -> None:
     found = mean_over_questions([[0.1, 0.2]] * 7)
     assert np.std([np.mean([0.1, 0.2])] * 7) > 0, "the mean of seven equal numbers is not the number here"
