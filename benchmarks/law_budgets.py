@@ -4,8 +4,9 @@
 
 For each number X of training languages: the mean accuracy of the held-out languages in each arm, with the standard
 deviation over seeds, and how many of their thoughts are in another language. Then differences between arms at the
-same X and seed, over all X from 2 on: the mean over seeds, and an interval from a bootstrap over questions, each with
-all its languages, seeds and X (the same questions are asked in every cell). It speaks of new questions, for these very
+same X and seed, over all X that both have, for the budgets from 2 on: the mean over seeds, and an interval from a bootstrap over questions, each with
+all its languages, seeds and X (the same questions are asked in every cell). Further arms are compared with `grown` at X = 1
+too, where all budgets are one run; an arm `near` is compared with an arm `far`. It speaks of new questions, for these very
 runs; what other seeds would bring shows in the spread over seeds, which stands beside it.
 """
 
@@ -63,6 +64,8 @@ def main() -> None:
     for arm in arms:
         if arm not in ("base", "grown", "fixed", "more"):
             print(difference(cells, arm, "grown", sizes, seeds))
+    if {"near", "far"} <= set(arms):
+        print(difference(cells, "near", "far", sizes, seeds))
 
 
 def told_of(found: Iterable[tuple[Cell, dict[str, bool], float]]) -> str:
