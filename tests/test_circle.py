@@ -352,6 +352,19 @@ async def test_where_claims_are_read_nothing_is_written_and_agreement_is_not_tol
         assert all(span.kind not in ("summary", "cue") for span in path.spans)
 
 
+async def test_a_path_that_answers_a_difference_meets_again_when_it_has_gone_on_from_it() -> None:
+    told = await tell(
+        profile=AT_CLAIMS, every=1, summaries="read", paths=3, last_call=0, placebo="false", false_rate=1.0
+    )
+    answers = 0
+    for path in told.outcome.paths:
+        for before, span, after in zip(path.spans, path.spans[1:], path.spans[2:], strict=False):
+            if before.kind == after.kind == "heard" and "</think>" not in span.text:
+                answers += 1
+                assert len(re.findall(r"(?m)^\d+\) .*=\d+$", span.text)) == 2, span.text
+    assert answers >= 3
+
+
 async def test_where_claims_are_read_a_difference_is_told_in_the_thought() -> None:
     told = await tell(profile=AT_CLAIMS, every=7, summaries="read", paths=3, placebo="false", false_rate=1.0)
     spans = [span for path in told.outcome.paths for span in path.spans if span.kind == "heard"]

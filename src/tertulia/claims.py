@@ -130,7 +130,10 @@ def read_claims(path: Path, patterns: ClaimPatterns, think_close: str | None = N
 
 
 def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
-    """Whether the path, with what just came, ends a line and has stated a step since it last met.
+    """Whether the path, with what just came, ends a line and has something to tell since it last met.
+
+    That is a stated step. A path that was told of a difference states a step for the second time first, and may go back
+    from a value that neither it nor its peers had: what it comes to holds once it has stated another step after it.
 
     Args:
         path: The path before what came joined it.
@@ -138,7 +141,7 @@ def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
         thought_step: How a step is read in a thought.
     """
     thought = (path.spans[-1].text if path.spans[-1].kind == "thought" else "") + came
-    return thought.endswith("\n") and bool(_steps(thought_step, thought))
+    return thought.endswith("\n") and len(_steps(thought_step, thought)) > path.answering
 
 
 def first_difference(mine: Claims, peers: Sequence[Claims]) -> Marker | None:

@@ -168,6 +168,7 @@ class Path:
         last_calls: Last calls at which it heard its peers and went on.
         thought_tokens: Thought tokens generated, discarded ones included.
         since_meeting: The same, since the last meeting.
+        answering: Whether a difference was what it heard at its last meeting.
         summary: The summary it wrote last, None where that cannot travel (empty or truncated).
         opened: Whether it opened the present summary itself.
         open_summary: Whether a summary was begun and not closed.
@@ -189,6 +190,7 @@ class Path:
         self.last_calls = 0
         self.thought_tokens = 0
         self.since_meeting = 0
+        self.answering = False
         self.summary: str | None = None
         self.open_summary = False
         self.opened = False
@@ -306,6 +308,7 @@ class Path:
             case "heard" | "kept":
                 self.meetings += 1
                 self.since_meeting = 0
+                self.answering = step.data.get("finding") == "differ"
                 self.open_summary = False
                 self.last_calls += bool(step.data.get("last_call")) and step.kind == "heard"
             case "closing":
