@@ -4,10 +4,11 @@
 
 For each number X of training languages: the mean accuracy of the held-out languages in each arm, with the standard
 deviation over seeds, and how many of their thoughts are in another language. Then differences between arms at the
-same X and seed, over all X that both have, for the budgets from 2 on: the mean over seeds, and an interval from a bootstrap over questions, each with
-all its languages, seeds and X (the same questions are asked in every cell). Further arms are compared with `grown` at X = 1
-too, where all budgets are one run; an arm `near` is compared with an arm `far`. It speaks of new questions, for these very
-runs; what other seeds would bring shows in the spread over seeds, which stands beside it.
+same X and seed, over all X that both have, for the budgets from 2 on: the mean over seeds, and an interval from a
+bootstrap over questions, each with all its languages, seeds and X (the same questions are asked in every cell).
+Further arms are compared with `grown` at X = 1 too, where all budgets are one run; an arm `near` is compared with an
+arm `far`. It speaks of new questions, for these very runs; what other seeds would bring shows in the spread over
+seeds, which stands beside it.
 """
 
 from __future__ import annotations

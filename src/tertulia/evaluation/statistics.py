@@ -27,7 +27,7 @@ RESAMPLES = 4000
 ALIKE = 1e-12
 """Means this close are the same: 0.1 added in another order is not a difference."""
 NEARLY = 0.005
-"""Questions whose means are all this close are alike: a vote of 11.8 paths that are all right but one is no variation."""
+"""Questions whose means are all this close are alike: what a fraction of a vote leaves over is no variation."""
 _NORMAL = NormalDist()
 
 
