@@ -86,6 +86,12 @@ def test_as_many_holders_as_mine_are_no_marker() -> None:
     assert first_difference(claims(85), [claims(89)]) is None
 
 
+def test_without_a_margin_as_many_holders_as_mine_are_a_marker() -> None:
+    assert first_difference(claims(85), [claims(89), claims(89), claims(85)], 0) == Marker(1, "85", "89", 2, 3)
+    assert first_difference(claims(85), [claims(89), claims(85)], 0) is None
+    assert first_difference(claims(85), [claims(89)] * 3, 3) is None
+
+
 def test_the_first_of_several_differences_is_marked() -> None:
     marker = first_difference(claims(1, 2, 3), [claims(1, 9, 9)] * 2)
     assert marker is not None and marker.step == 2

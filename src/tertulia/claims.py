@@ -144,12 +144,13 @@ def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
     return thought.endswith("\n") and len(_steps(thought_step, thought)) > path.answering
 
 
-def first_difference(mine: Claims, peers: Sequence[Claims]) -> Marker | None:
-    """The first step of mine at which another value has strictly more holders than mine, myself counted.
+def first_difference(mine: Claims, peers: Sequence[Claims], margin: int = 1) -> Marker | None:
+    """The first step of mine at which another value has more holders than mine, myself counted.
 
     Args:
         mine: My claims.
         peers: Latest claims of the others; those without a claim for a step do not count there.
+        margin: So many more holders; with 0, as many will do.
     """
     for step, value in mine.steps.items():
         held = Counter(peer.steps[step] for peer in peers if step in peer.steps)
@@ -158,7 +159,7 @@ def first_difference(mine: Claims, peers: Sequence[Claims]) -> Marker | None:
             continue
         # Among equally many holders the smaller text: the same on every machine.
         other = min(others, key=lambda name: (-others[name], name))
-        if others[other] > held[value] + 1:
+        if others[other] >= held[value] + 1 + margin:
             return Marker(step, value, other, others[other], held.total())
     return None
 

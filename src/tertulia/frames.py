@@ -126,7 +126,7 @@ class Frame:
         who = tuple(post.path for post in peers if post.claims)
         marked: tuple[int | None, str | None] = (None, None)
         if self.stepwise:
-            marker = first_difference(mine.claims, [post.claims for post in peers])
+            marker = first_difference(mine.claims, [post.claims for post in peers], self.settings.margin)
             finding: Finding = "differ" if marker else "agree"
             outvoted = marker is not None
             text = ""

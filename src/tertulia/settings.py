@@ -64,6 +64,8 @@ class Settings(BaseModel):
         summaries: Whether paths write a summary at a meeting ("written"), or their claims are "read" from the thought
             itself, where the model's profile can; then a path hears only of differences.
         counted: Whose claims a digest counts: those of "all" peers, or only of the peers "heard".
+        margin: A digest of steps marks a step where another value has so many more holders than one's own, oneself
+            counted; 0 marks it where as many have another.
         doubt: Share of agreeing paths asked to recheck all the same.
         doubt_until: Only the first so many meetings doubt; 0 for all.
         placebo: A meeting without peers' information, as a control.
@@ -103,6 +105,7 @@ class Settings(BaseModel):
     frame: FrameName = "digest"
     summaries: Summaries = "written"
     counted: Literal["all", "heard"] = "all"
+    margin: Count = 1
     doubt: Share = 0.0
     doubt_until: Count = 0
     placebo: Placebo | None = None

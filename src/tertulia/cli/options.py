@@ -40,6 +40,7 @@ MaxHeard = Annotated[int | None, _option("At most so many paths hear one peer at
 Frame = Annotated[str | None, _option("How claims are told: digest or quotes.")]
 Summaries = Annotated[str | None, _option("written at a meeting, or read from the thought (no word on agreement).")]
 Counted = Annotated[str | None, _option("Whose claims a digest counts: all peers', or only of those heard.")]
+Margin = Annotated[int | None, _option("A step is marked where another value has so many more holders; 0: as many.")]
 Doubt = Annotated[float | None, _option("Share of agreeing paths that recheck all the same, 0 to 1.")]
 DoubtUntil = Annotated[int | None, _option("Doubt at the first so many meetings only; 0 for all.")]
 Placebo = Annotated[str | None, _option("A control without peers' information: echo, false or recheck.")]

@@ -50,6 +50,7 @@ def solve(
     frame: options.Frame = None,
     summaries: options.Summaries = None,
     counted: options.Counted = None,
+    margin: options.Margin = None,
     doubt: options.Doubt = None,
     doubt_until: options.DoubtUntil = None,
     placebo: options.Placebo = None,

@@ -31,7 +31,7 @@ Study = Literal["eval", "trap"]
 OPTIONS = ("task", "data", "revision", "language", "difficulty", "split", "first", "limit")
 MEETING_ONLY = frozenset(
     {"every", "meet_at", "last_call", "self_opened", "heard", "router", "max_heard", "frame", "summaries", "counted",
-     "doubt", "doubt_until", "false_rate", "mode"}
+     "margin", "doubt", "doubt_until", "false_rate", "mode"}
 )  # fmt: skip
 """Settings that change nothing for paths that do not meet."""
 TRAP_FIELDS = frozenset(one.name for one in fields(Trap)) - {"settings", "methods"}
