@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("scipy", reason="needs the extra study")
 
+import tertulia.studies.law as laws
 from tertulia.cli import main
 from tertulia.errors import TertuliaError
 from tertulia.studies.law import Point, estimate, law
@@ -102,22 +105,32 @@ def test_without_monolingual_runs_there_is_neither_leap_nor_gap() -> None:
     assert found["leap"] is None and found["gap"] is None and found["intervals"]["gap"] is None
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("languages,value\n2,x", "line 2: value is 'x', expected a number"),
-        ("languages,value\n2,1\n-3,1", "line 3: languages is '-3', expected a number from 1 on"),
-        ("languages,value\n2,nan", "line 2: value is 'nan'"),
-        ("x,value\n2,1", "has no column languages"),
-        ("languages,value\n", "has no rows"),
-    ],
-)
-def test_a_wrong_table_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:
-    file = tmp_path / "table.csv"
-    file.write_text(text)
-    with pytest.raises(TertuliaError, match=line) as caught:
-        read_table(file)
-    assert "\n" not in str(caught.value)
+def test_runs_that_lack_a_number_of_languages_are_named() -> None:
+    points = [point for point in runs(3) if (point.cluster[0], point.languages) not in (("0", 3), ("1", 4), ("1", 8))]
+    found = law(points)
+    told = "that means over X are of different runs: seed 0 lacks X = 3; seed 1 lacks X = 4, 8."
+    assert found["notes"] == [f"Not every run has every X, so {told}"] and told in found["verdict"]
+    # As many runs at each X, and yet not the same ones.
+    turned = [point for point in runs(6) if SIZES.index(int(point.languages)) != int(point.cluster[0])]
+    assert len(set(one["runs"] for one in law(turned)["points"])) == 1
+    assert "seed 0 lacks X = 1; seed 1 lacks X = 2; seed 2" in law(turned)["notes"][0]
+    assert law(runs(3))["notes"] == []
+    orders = [Point(x, x**0.3, ("1", order)) for order in "ab" for x in (1, 2, 3, 4) if (order, x) != ("b", 3)]
+    assert "different runs: seed 1, order b lacks X = 3." in law(orders)["verdict"]
+
+
+def test_what_a_fit_warns_of_does_not_reach_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = laws.fit
+
+    def noisy(*asked: Any) -> Any:
+        warnings.warn("overflow encountered in multiply", RuntimeWarning, stacklevel=1)
+        return whole(*asked)
+
+    monkeypatch.setattr(laws, "fit", noisy)
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        assert main(["law", str(table(tmp_path, runs(2, noise=0.1)))]) == 0
+    assert leaked == []
 
 
 STUDY = "arm,order,seed,languages,language,accuracy,off_target,n,tokens,steps,trained,held_out"
@@ -226,7 +239,7 @@ def test_a_run_whose_trained_languages_did_not_gain_has_no_mti_and_is_named(tmp_
     assert found["alpha"] == pytest.approx(0.2, abs=1e-6), "ratios of -1.1 or 50 would have moved it"
     said = found["verdict"]
     assert "2 of 18 runs have no MTI" in said and "seed 2 at X = 3 (-5.0%), seed 3 at X = 8 (+1.0%)" in said
-    assert "Not every X has as many runs" in said and "2 at X = 3" in said
+    assert "Not every run has every X" in said and "different runs: seed 2 lacks X = 3; seed 3 lacks X = 8." in said
 
 
 def test_a_law_of_losses_says_that_it_says_nothing() -> None:
@@ -305,6 +318,17 @@ def test_a_plot_says_what_is_drawn(tmp_path: Path, value: str, label: str) -> No
     for told in (label, "training languages X", "arm grown", "0.2 X^0.3", "leap 0.0962", "95 % band"):
         assert f"<!-- {told} -->" in drawn, told
     assert (tmp_path / "law.png").stat().st_size > 1000
+
+
+def test_an_ending_is_not_written_twice(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra study")
+    file = str(study(tmp_path, of_law("accuracy", seeds=1)))
+    out = tmp_path / "drawn"
+    for plot, heat in (("a.png", "b.svg"), ("c.v2", "d")):
+        command = ["law", file, "--arm", "grown", "--plot", str(out / plot), "--heat", str(out / heat)]
+        assert main(command) == 0
+    names = ("a", "b", "c.v2", "d")
+    assert {one.name for one in out.iterdir()} == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
 
 
 def test_an_mti_of_all_languages_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,6 +160,7 @@ def test_rates_of_the_language_of_thought_are_told_with_the_interval_of_their_ch
         ("language,accuracy,n\nen,0.4,1.5", "line 2: n is '1.5'"),
         ("language,accuracy,off_target\nen,0.4,30", "line 2: off_target is 30, expected 0 to 1: divide by 100"),
         ("language,accuracy,switched\nen,0.4,much", "line 2: switched is 'much'"),
+        ("language,accuracy\nen,0,4", "line 2: has more cells than the header"),
         ("tongue,accuracy\nen,0.4", "no rows with the columns language and accuracy"),
     ],
 )
@@ -168,6 +169,13 @@ def test_a_wrong_table_is_said_in_one_line(tmp_path: Path, text: str, line: str)
     file.write_text(text)
     with pytest.raises(TertuliaError, match=line):
         read_accuracies(file)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_are_read_with_any_of_three_separators_and_a_mark(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("\ufefflanguage,accuracy,n\nen,0.5,10\nde,0.25,20".replace(",", separator), "utf-8")
+    assert read_accuracies(file) == {"en": Measured(0.5, 10), "de": Measured(0.25, 20)}
 
 
 def test_languages_that_are_missing_are_said() -> None:

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("inspect_ai", reason="evaluations need the extra eval")
 pytest.importorskip("lingua", reason="needs the extra study")
 
+from tertulia import tasks
 from tertulia.cli import main
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.evaluation import bench
@@ -125,6 +126,35 @@ def test_translated_benchmarks_are_asked_in_each_language(
             said = json.dumps(getattr(own, name).strip(), ensure_ascii=False)[1:-1]
             assert (said in journal) == (name == led), f"{code} is led by {led}"
         assert '"temperature":0.25' in journal.replace(" ", "")
+
+
+def test_without_translated_questions_nobody_is_asked(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "fetch", lambda hub, task, **more: rows("en", task))
+    for name, told in (("plain", {}), ("english", {"language": "en"})):
+        lines = [json.dumps(row | told) + "\n" for row in rows("en", "math500")]
+        (files / f"{name}.jsonl").write_text("".join(lines))
+    command = ["transfer", "--base", "base", "--post", "post", "--languages", "en,sw,de", "--trained", "en"]
+    own = "brings questions in en only, none in sw, de: give translated ones with --data "
+    for task, data, line in (
+        ("math500", None, f"math500 {own}math500.{{language}}.jsonl"),
+        ("aime2024", None, f"aime2024 {own}aime2024.{{language}}.jsonl"),  # translations without a pinned commit
+        ("math500", "plain.jsonl", "row 1: names no language, and would be asked as it stands in en, sw, de: put"),
+        ("math500", "english.jsonl", "english.jsonl has no row in the language 'sw'"),
+        ("math500", "{language}.jsonl", "en.jsonl does not exist"),
+    ):
+        given = [] if data is None else ["--data", str(files / data)]
+        assert main([*command, "--task", task, *given, "--log-dir", str(files / "none")]) != 0
+        said = capsys.readouterr().err
+        assert line in said and len(said.strip().splitlines()) == 1
+    assert not (files / "none").exists()
+    asked = [*command, "--task", "math500", "--data", str(files / "all.jsonl"), "--log-dir", str(files / "some")]
+    lines = [
+        json.dumps(row | {"Language": code}) + "\n" for code in ("en", "sw", "de") for row in rows(code, "math500")
+    ]
+    (files / "all.jsonl").write_text("".join(lines))
+    assert main(asked) == 0
 
 
 def test_more_circles_of_the_same_questions_tell_no_more_of_new_questions(

@@ -12,11 +12,13 @@ from tertulia.cli import options
 from tertulia.cli.evaluation import needs
 from tertulia.errors import TertuliaError
 
-Table = Annotated[Path, typer.Argument(help="languages,value[,seed,order]; or a study's.", metavar="TABLE.csv")]
-ValueName = Annotated[str, typer.Option(help="Of a study's table: accuracy, mti or gen.")]
+Table = Annotated[Path, typer.Argument(help="languages,value[,seed,order,arm]; or a study's.", metavar="TABLE.csv")]
+ValueName = Annotated[
+    str | None, typer.Option(help="Of a study's table: accuracy, mti or gen.", show_default="accuracy")
+]
 ArmName = Annotated[str | None, typer.Option(help="Of a study's table: grown, fixed, more ...")]
 AllLanguages = Annotated[bool, typer.Option(help="Mean over all languages, not only the held-out ones.")]
-PlotFile = Annotated[Path | None, typer.Option(help="Where the plot goes, without suffix.", metavar="FILE")]
+PlotFile = Annotated[Path | None, typer.Option(help="Where the plot goes, as FILE.png and FILE.svg.", metavar="FILE")]
 HeatFile = Annotated[
     Path | None, typer.Option(help="Of a study's table: where a map of languages and arms goes.", metavar="FILE")
 ]
@@ -25,7 +27,7 @@ SeedOf = Annotated[int, typer.Option(min=0, help="Of the bootstrap.")]
 
 def law(
     table: Table,
-    value: ValueName = "accuracy",
+    value: ValueName = None,
     arm: ArmName = None,
     all_languages: AllLanguages = False,
     seed: SeedOf = 1,
@@ -40,11 +42,11 @@ def law(
     from tertulia.studies.law import law as fitted
     from tertulia.studies.law_table import read_table
 
-    if value not in ("accuracy", "mti", "gen"):
+    if value not in (None, "accuracy", "mti", "gen"):
         raise TertuliaError(f"unknown value {value!r}: use accuracy, mti or gen")
     if value == "mti" and all_languages:
         raise TertuliaError("an MTI is of the languages held out against those trained on: leave out --all-languages")
-    taken: Literal["accuracy", "mti", "gen"] = value  # type: ignore[assignment]
+    taken: Literal["accuracy", "mti", "gen"] | None = value  # type: ignore[assignment]
     who: Literal["held out", "all"] = "all" if all_languages else "held out"
     if heat is not None:  # before the fit, which a table of few sizes is refused
         from tertulia.studies.law_plot import heat_map
@@ -55,7 +57,7 @@ def law(
     if plot is not None:
         from tertulia.studies.law_plot import LABELS, draw
 
-        draw(found, plot, LABELS[taken, who] if read.of_study else "value", read.arm)
+        draw(found, plot, LABELS[taken or "accuracy", who] if read.of_study else "value", read.arm)
     if json_:
         print(json.dumps({name: what for name, what in found.items() if name != "band"}))
         return

@@ -75,6 +75,7 @@ def transfer(
         if missing or not set(wanted) - set(codes):
             what = f"{missing[0]} was trained on and is not asked in" if missing else "every language was trained on"
             raise TertuliaError(f"--languages is {languages}, --trained {trained}: {what}; ask in both sorts")
+        studies.check_questions(task, wanted, data)
         asked |= {"threads": threads or 1, "tell": lambda line: print(line, file=sys.stderr)}
         before, after = (
             studies.measure(None if model == "pebble" else model, task, wanted, log_dir / name, **asked)

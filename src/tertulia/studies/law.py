@@ -8,6 +8,7 @@ observed there. Three other forms are fitted beside it, and what the data cannot
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,8 +48,10 @@ def law(points: Sequence[Point], *, seed: int = 1, notes: Sequence[str] = ()) ->
             f"a power law has two parameters, and the table has {len(sizes)} numbers of languages from 2 on "
             f"({', '.join(f'{size:g}' for size in sizes) or 'none'}): {' '.join([*notes, 'give at least 3'])}"
         )
-    found = estimate(points, seed)
-    models, runs = compare_forms(points), len({point.cluster for point in points})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of steps at the edge of what floats hold: fits are judged by where they end
+        found, models = estimate(points, seed), compare_forms(points)
+    runs = len({point.cluster for point in points})
     told = [*notes, *_doubts(points, found["alpha"])]
     return {
         **found,
@@ -127,11 +130,26 @@ def _doubts(points: Sequence[Point], alpha: float) -> list[str]:
         found.append(
             f"A power law with a positive factor is above 0 everywhere, and {where}: its exponent says nothing."
         )
-    runs = {one["languages"]: one["runs"] for one in means(points)}
-    if len(set(runs.values())) > 1:
-        told = ", ".join(f"{count:g} at X = {size:g}" for size, count in runs.items())
-        found.append(f"Not every X has as many runs ({told}): means over X are of different runs.")
+    sparse = _sparse(points)
+    if sparse:
+        told = "; ".join(sparse[:6]) + (f"; and {len(sparse) - 6} more runs" if len(sparse) > 6 else "")
+        found.append(f"Not every run has every X, so that means over X are of different runs: {told}.")
     return found
+
+
+def _sparse(points: Sequence[Point]) -> list[str]:
+    """The runs that lack an X which others have, by name."""
+    reached: dict[tuple[str, str], set[float]] = {}
+    for point in points:
+        reached.setdefault(point.cluster, set()).add(point.languages)
+    seeds = [seed for seed, _ in reached]
+    told = []
+    for (seed, order), sizes in sorted(reached.items()):
+        missing = sorted(set[float]().union(*reached.values()) - sizes)
+        name = f"seed {seed or '-'}" + (f", order {order or '-'}" if seeds.count(seed) > 1 else "")
+        if missing:
+            told.append(f"{name} lacks X = {', '.join(f'{size:g}' for size in missing)}")
+    return told
 
 
 def means(points: Sequence[Point]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def draw(found: dict[str, Any], file: Path, label: str, arm: str | None = None) 
 
     Args:
         found: What `tertulia.studies.law.law` gave.
-        file: Where it goes, without suffix.
+        file: Where it goes; an ending .png or .svg is taken off, for both are written.
         label: What is fitted; stands at the axis.
         arm: Of a study; stands above.
 
@@ -71,7 +71,12 @@ def draw(found: dict[str, Any], file: Path, label: str, arm: str | None = None) 
     axes.set_xticks([*means], [f"{size:g}" for size in means])
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, loc="best", frameon=False)
-    return save(figure, file)
+    return save(figure, _bare(file))
+
+
+def _bare(file: Path) -> Path:
+    """The name without the ending of one of the two pictures."""
+    return file.with_suffix("") if file.suffix.lower() in (".png", ".svg") else file
 
 
 def _gap_and_leap(axes: Any, found: dict[str, Any], means: dict[float, float]) -> None:
@@ -103,7 +108,7 @@ def heat_map(table: Path, file: Path) -> tuple[Path, Path]:
 
     Args:
         table: A study's.
-        file: Where it goes, without suffix.
+        file: Where it goes; an ending .png or .svg is taken off, for both are written.
 
     Raises:
         TertuliaError: The table is no study's, or a file cannot be written. One line.
@@ -139,7 +144,7 @@ def heat_map(table: Path, file: Path) -> tuple[Path, Path]:
             axes.text(place, at, f"{value:.0f}", ha="center", va="center", fontsize=7, color=shade)
     axes.set_xlabel("training languages X")
     figure.colorbar(image, label="accuracy %", pad=0.02)
-    return save(figure, file)
+    return save(figure, _bare(file))
 
 
 def _name_arms(axes: Any, across: list[str]) -> None:

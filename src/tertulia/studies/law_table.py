@@ -7,7 +7,6 @@ are the same at every X and in every run, or nothing is taken: a trend over X is
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tertulia.errors import TertuliaError
+from tertulia.studies.tables import rows_of
 
 Value = Literal["accuracy", "mti", "gen"]
 Who = Literal["held out", "all"]
@@ -25,6 +25,10 @@ FLOOR = 0.05
 """Base accuracy, in any run, below which a language leaves the ratios of all runs."""
 LEAST_GAIN = 0.05
 """Relative gain of the trained languages below which a run has no MTI: its ratio is of noise."""
+MOST_LANGUAGES = 10_000
+"""More than there are: beyond it a number of languages is a slip."""
+LARGEST = 100.0
+"""Size of the values of a plain table: accuracies and gains are shares or per cent, and an MTI beyond it is noise."""
 
 
 @dataclass(frozen=True)
@@ -70,50 +74,67 @@ Key = tuple[str, str, str, float]
 """Arm, seed, order and number of languages of a run."""
 
 
-def read_table(file: Path, value: Value = "accuracy", arm: str | None = None, languages: Who = "held out") -> Table:
-    """Points of a table: plain (``languages, value``, perhaps ``seed, order``), or a study's.
+def read_table(file: Path, value: Value | None = None, arm: str | None = None, languages: Who = "held out") -> Table:
+    """Points of a table: plain (``languages, value``, perhaps ``seed, order, arm``), or a study's.
 
     Args:
-        file: CSV with a header.
-        value: What is taken from a study's table; gains are over the arm ``base`` with the same seed.
-        arm: Which arm of it; needed where there are several.
+        file: A table with a header.
+        value: What is taken from a study's table, by default the accuracy; gains are over the arm ``base`` with the
+            same seed.
+        arm: Which arm; needed where there are several.
         languages: Whose accuracy or gain: the held-out ones', or all; an MTI is of the held-out ones.
 
     Raises:
-        TertuliaError: The file cannot be read, a column is missing, a value is wrong, there is no base, or the
-            languages are not the same in all runs. One line.
+        TertuliaError: The file cannot be read, a column is missing, a value is wrong, a row is there twice, there is
+            no base, the languages are not the same in all runs, or there is nothing in a plain table that an argument
+            could choose. One line.
     """
     rows = read_rows(file)
-    columns = set(rows[0])
-    if {"arm", "language", "accuracy"} <= columns:
-        return _from_study(file, study_rows(file, rows), value, arm, languages)
+    if {"arm", "language", "accuracy"} <= set(rows[0]):
+        return _from_study(file, study_rows(file, rows), value or "accuracy", arm, languages)
     for name in ("languages", "value"):
-        if name not in columns:
+        if name not in rows[0]:
             raise TertuliaError(
                 f"{file} has no column {name}: it needs languages and value, and may have seed and order"
             )
-    points = [
-        Point(
-            _number(file, at, row, "languages", least=1),
-            _number(file, at, row, "value"),
-            (str(row.get("seed") or ""), str(row.get("order") or "")),
+    given = {"--value": value, "--arm": arm and "arm" not in rows[0], "--all-languages": languages == "all"}
+    idle = [option for option, is_given in given.items() if is_given]
+    if idle:
+        raise TertuliaError(
+            f"{file} is a plain table, and {' and '.join(idle)} would choose from a study's, with the columns arm, "
+            f"language and accuracy: leave {'it' if len(idle) == 1 else 'them'} out, or give the study's table"
         )
-        for at, row in enumerate(rows, 2)
-    ]
-    return Table(points, [])
+    return Table(_plain(file, rows, arm), [])
+
+
+def _plain(file: Path, rows: list[dict[str, Any]], arm: str | None) -> list[Point]:
+    """A point for each row; of one arm, where a column names them."""
+    found: dict[tuple[Any, ...], tuple[int, Point]] = {}
+    for at, row in enumerate(rows, 2):
+        size = _number(file, at, row, "languages", least=1, most=MOST_LANGUAGES)
+        what = "an accuracy or a gain, a number"
+        value = _number(file, at, row, "value", least=-LARGEST, most=LARGEST, what=what)
+        name, seed, order, language = (str(row.get(column) or "") for column in ("arm", "seed", "order", "language"))
+        point = Point(size, value, (seed, order))
+        before, _ = found.setdefault((name, language, size, seed, order), (at, point))
+        if before != at:
+            told = [f"{column} {row[column]}" for column in ("arm", "order", "seed", "language") if row.get(column)]
+            raise TertuliaError(
+                f"{file}, line {at}: {', '.join([*told, f'X = {size:g}'])} is in line {before} already: remove one, or "
+                "tell two runs apart by the column seed"
+            )
+    if "arm" in rows[0]:
+        arm = _chosen(file, sorted({key[0] for key in found}), arm)
+    return [point for key, (_, point) in found.items() if arm is None or key[0] == arm]
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
-    """Rows of a CSV file with a header.
+    """Rows of a table with a header.
 
     Raises:
         TertuliaError: It cannot be read, or has no rows. One line.
     """
-    try:
-        with file.open(newline="", encoding="utf-8") as table:
-            rows = list(csv.DictReader(table))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TertuliaError(f"cannot read the table {file}: {getattr(error, 'strerror', None) or error}") from error
+    rows = rows_of(file)
     if not rows:
         raise TertuliaError(f"{file} has no rows: give a table with the columns languages and value")
     return rows
@@ -130,23 +151,25 @@ def study_rows(file: Path, rows: list[dict[str, Any]]) -> dict[Key, Languages]:
             raise TertuliaError(f"{file} has no column {name}, which a study's table has: give the study's own table")
     found: dict[Key, Languages] = {}
     for at, row in enumerate(rows, 2):
-        size = _number(file, at, row, "languages", least=0)
+        size = _number(file, at, row, "languages", least=0, most=MOST_LANGUAGES)
         key = (row["arm"], str(row.get("seed") or ""), str(row.get("order") or ""), size)
         run = found.setdefault(key, {})
         if row["language"] in run:
             raise TertuliaError(f"{file}, line {at}: {_run(key)} of {key[0]} has {row['language']} twice: remove one")
-        accuracy = _number(file, at, row, "accuracy")
+        accuracy = _number(file, at, row, "accuracy", least=0, most=1)
         run[row["language"]] = Cell(accuracy, row["trained"] == "1", row["held_out"] == "1")
     return found
 
 
-def _number(file: Path, at: int, row: dict[str, Any], column: str, least: float | None = None) -> float:
+def _number(
+    file: Path, at: int, row: dict[str, Any], column: str, least: float, most: float, what: str = "a number"
+) -> float:
     try:
         number = float(row[column])
     except (TypeError, ValueError):
         number = math.nan
-    if not math.isfinite(number) or (least is not None and number < least):
-        wanted = "a number" if least is None else f"a number from {least:g} on"
+    if not least <= number <= most:
+        wanted = f"{what} from {least:g} to {most:g}"
         raise TertuliaError(f"{file}, line {at}: {column} is {row[column]!r}, expected {wanted}: correct it")
     return number
 
@@ -155,13 +178,18 @@ def _run(key: Key) -> str:
     return f"seed {key[1]} at X = {key[3]:g}"
 
 
-def _from_study(file: Path, found: dict[Key, Languages], value: Value, arm: str | None, who: Who) -> Table:
-    arms = sorted({key[0] for key in found} - {"base"})
+def _chosen(file: Path, arms: Sequence[str], arm: str | None) -> str:
+    """The arm that is asked for, or the only one."""
     if arm is None and len(arms) > 1:
         raise TertuliaError(f"{file} has the arms {', '.join(arms)}: choose one with --arm")
-    chosen = arm or (arms[0] if arms else "")
+    chosen = arm if arm is not None else arms[0] if arms else ""
     if chosen not in arms:
         raise TertuliaError(f"{file} has no arm {chosen!r}: it has {', '.join(arms) or 'none'}")
+    return chosen
+
+
+def _from_study(file: Path, found: dict[Key, Languages], value: Value, arm: str | None, who: Who) -> Table:
+    chosen = _chosen(file, sorted({key[0] for key in found} - {"base"}), arm)
     runs = {key: run for key, run in found.items() if key[0] == chosen}
     unseen = _shared(file, runs, who)
     if value == "accuracy":

@@ -5,7 +5,6 @@ Accuracies come with what each question came to, wherever the model was asked, s
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tertulia.errors import TertuliaError
+from tertulia.studies.tables import rows_of
 
 Thinking = Literal["free", "prompt", "sentence"]
 THINKING: tuple[Thinking, ...] = ("free", "prompt", "sentence")
@@ -49,11 +49,7 @@ def read_accuracies(file: Path) -> dict[str, Measured]:
     Raises:
         TertuliaError: The file cannot be read, lacks a column, or has a wrong value. One line.
     """
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as table:
-            rows = list(csv.DictReader(table))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TertuliaError(f"cannot read the table {file}: {getattr(error, 'strerror', None) or error}") from error
+    rows = rows_of(file)
     if not rows or not {"language", "accuracy"} <= set(rows[0]):
         raise TertuliaError(
             f"{file} has no rows with the columns language and accuracy: n, off_target and switched may be there too"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -25,11 +26,49 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.statistics import paired_difference, t_quantile
 from tertulia.studies.measured import Measured, measure, read_accuracies
 
-__all__ = ["FLOOR", "Measured", "measure", "read_accuracies", "transfer"]
+__all__ = ["FLOOR", "Measured", "check_questions", "measure", "read_accuracies", "transfer"]
 
 FLOOR = 0.05
 DRAWS = 2000
 Array = NDArray[np.float64]
+
+
+def check_questions(task: str, languages: Sequence[str], data: str | None) -> None:
+    """Refuses to ask in a language that there are no questions in, before anybody is asked in another.
+
+    Args:
+        task: A benchmark.
+        languages: Codes.
+        data: A file of questions, perhaps with {language} in its name; None for the benchmark's own.
+
+    Raises:
+        TertuliaError: A language has no questions of its own, or the file cannot be read. One line.
+    """
+    from tertulia.tasks import BENCHMARKS, load
+    from tertulia.tasks.files import read_rows
+
+    benchmark = BENCHMARKS.get(task)
+    if benchmark is None or benchmark.generate:
+        return
+    if data is None:
+        sets = {"en": benchmark.hub, **benchmark.translations}
+        there = [code for code, found in sets.items() if found is not None and found.revision is not None]
+        missing = [code for code in languages if code not in there]
+        if there and missing:
+            raise TertuliaError(
+                f"{task} brings questions in {', '.join(there)} only, none in {', '.join(missing)}: give translated "
+                f"ones with --data {task}.{{language}}.jsonl, or ask in other languages"
+            )
+        return
+    if "{language}" not in data and len(set(languages)) > 1:
+        for number, row in enumerate(read_rows(Path(data).expanduser()), 1):
+            if not any(name and name.strip().lower() == "language" and told for name, told in row.items()):
+                raise TertuliaError(
+                    f"{data}, row {number}: names no language, and would be asked as it stands in "
+                    f"{', '.join(languages)}: put {{language}} into the file's name, or a field language into each row"
+                )
+    for code in languages:
+        load(task, data=data.replace("{language}", code), language=code)
 
 
 def transfer(
