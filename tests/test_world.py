@@ -1,7 +1,6 @@
 """The problem world: exact, parallel by construction, its splits apart, its mistakes where they should be."""
 
 import itertools
-import math
 import random
 import re
 from collections import Counter
@@ -57,7 +56,9 @@ def test_every_language_file_has_the_keys_of_english(language):
     def keys(value, prefix=""):
         if not isinstance(value, dict):
             return {prefix}
-        return set().union(*(keys(inner, f"{prefix}.{key}") for key, inner in value.items() if key != "count"))
+        return set().union(
+            *(keys(inner, f"{prefix}.{key}") for key, inner in value.items() if key != "count")
+        )
 
     assert keys(Language.load(language).data) == keys(Language.load("en").data)
     assert len(Language.load(language).data["names"]) == 6
@@ -73,7 +74,10 @@ def test_russian_counts_agree_with_their_number():
 
 
 def test_no_test_problem_is_in_the_training_split():
-    keys = {split: {problem(seed, "easy", split).key for seed in range(2000)} for split in ("train", "dev", "test")}
+    keys = {
+        split: {problem(seed, "easy", split).key for seed in range(2000)}
+        for split in ("train", "dev", "test")
+    }
     assert not keys["train"] & keys["test"]
     assert not keys["train"] & keys["dev"]
     assert not keys["dev"] & keys["test"]
@@ -83,12 +87,17 @@ def test_the_key_sees_what_is_calculated_and_not_how_it_is_told():
     from dataclasses import replace
 
     drawn = problem(3, "default")
-    assert replace(drawn, name=(drawn.name + 1) % 6, distractors=(), item="pen", reversed_pairs=()).key == drawn.key
+    assert (
+        replace(drawn, name=(drawn.name + 1) % 6, distractors=(), item="pen", reversed_pairs=()).key
+        == drawn.key
+    )
     assert replace(drawn, start=drawn.start + 1).key != drawn.key
 
 
 def test_a_step_told_before_the_one_done_first_is_told_so():
-    drawn = next(p for p in (problem(seed, "long") for seed in range(100)) if p.reversed_pairs and not p.distractors)
+    drawn = next(
+        p for p in (problem(seed, "long") for seed in range(100)) if p.reversed_pairs and not p.distractors
+    )
     place = drawn.reversed_pairs[0]
     told = drawn.question("en").split("But just before that: ")
     assert len(told) == len(drawn.reversed_pairs) + 1
@@ -98,7 +107,9 @@ def test_a_step_told_before_the_one_done_first_is_told_so():
     assert told[1].lower().startswith(first.lower())
 
 
-@pytest.mark.parametrize(("name", "expected"), [("difficulty", "easy, default, long"), ("split", "train, dev, test")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("difficulty", "easy, default, long"), ("split", "train, dev, test")]
+)
 def test_unknown_names_get_one_clear_line(name, expected):
     with pytest.raises(TertuliaError, match=expected):
         problem(1, **{name: "nonsense"})
@@ -177,49 +188,19 @@ def test_a_marked_step_is_always_read_again():
 
 def test_a_third_value_is_not_held():
     draw = random.Random(10)
-    back = given = 0
+    back = 0
     for seed in range(300):
         spans = trace(problem(seed, "long", "train"), "en", draw, meet=True).spans
-        for place, heard in enumerate(spans):
+        for heard, after in itertools.pairwise(spans):
             marker = re.search(r"step (\d+): you (\d+), \d+ of \d+ have (\d+)", heard.text)
             if heard.kind != "heard" or marker is None:
                 continue
             step, mine, other = marker.groups()
-            after = list(itertools.takewhile(lambda span: span.kind != "heard", spans[place + 1 :]))
-            values = re.findall(rf"(?m)^{step}\) .*=(\d+)$", "".join(span.text for span in after))
+            values = re.findall(rf"(?m)^{step}\) .*=(\d+)$", after.text)
             if values and values[0] not in (mine, other):
                 assert values[1:2] == [mine], "it goes back to what it had"
                 back += 1
-                given += after[0].kind == "cue"
-    assert back > given > 20
-
-
-def test_a_third_value_that_a_trace_is_given_is_not_trained_on():
-    draw = random.Random(14)
-    rates = settings()
-    given, wrong, expected = 0, [], []
-    for seed in range(1500):
-        posed = problem(seed, "default", "train")
-        spans = trace(posed, "en", draw, meet=True).spans
-        for heard, after in itertools.pairwise(spans):
-            if heard.kind != "heard" or "step" not in heard.text:
-                continue
-            again = re.match(r"Again: (\d+)\) ([a-z]+ ?\d*)", after.text)
-            assert again is not None
-            given += after.kind == "cue"
-            place = int(again[1]) - 1
-            if after.kind == "cue" or {place, place - 1} & set(posed.reversed_pairs):
-                continue
-            if (
-                f"you {posed.states[place]}, " not in heard.text
-            ):  # with a wrong plan, what is right may be out of bounds
-                continue
-            taken = posed.steps[place].operation
-            wrong.append(again[2].strip() != Language.load("en").word(taken.kind, taken.number))
-            rate = rates["operations"][posed.steps[place].verb]["misread"]
-            expected.append(rate * (rates["mistakes"]["early"] if place < 2 else 1.0))
-    assert given > 200
-    assert abs(sum(wrong) - sum(expected)) < 4 * math.sqrt(sum(p * (1 - p) for p in expected)), "as noisy as at first"
+    assert back > 20
 
 
 def test_where_results_are_read_only_differences_are_heard():
@@ -228,58 +209,35 @@ def test_where_results_are_read_only_differences_are_heard():
     for seed in range(200):
         spans = trace(problem(seed, "default", "train"), "en", draw, meet=True).spans
         heard = [span.text for span in spans if span.kind == "heard"]
-        if any(re.search(r"<peers>\d+: ", text) for text in heard):
-            manners.add("quotes")
-        elif any(span.kind == "summary" for span in spans):
-            manners.add("written")
+        if any(span.kind == "summary" for span in spans):
+            manners.add("quotes" if any(re.search(r"<peers>\d+: ", text) for text in heard) else "written")
         elif heard:
             manners.add("read")
             assert all("step" in text for text in heard)
     assert manners == {"read", "written", "quotes"}
 
 
-def test_a_path_that_hears_quotes_compares_them_in_a_line_and_reads_again_what_most_have_otherwise():
+def test_a_path_that_hears_quotes_reads_again_only_what_most_of_them_have_otherwise():
     draw = random.Random(12)
-    again = kept = silent = 0
+    again = kept = 0
     for seed in range(400):
-        posed = problem(seed, "default", "train")
-        spans = trace(posed, "en", draw, meet=True).spans
-        for place, heard in enumerate(spans):
-            if heard.kind != "heard" or not re.search(r"<peers>\d+: \d", heard.text):
+        spans = trace(problem(seed, "default", "train"), "en", draw, meet=True).spans
+        for own, heard, after in zip(spans, spans[1:], spans[2:], strict=False):
+            if own.kind != "summary" or not re.search(r"<peers>\d+: \d", heard.text):
                 continue
-            said = [words.split(": ")[1] for words in re.findall(r"\d+: [\d= ]+", heard.text)]
-            lines = re.findall(r"(?m)^(\d+)\? (\d+): (.*)$", spans[place + 1].text)
-            assert lines, "it compares"
-            found = None
-            for step, mine, told in lines:
-                values = [
-                    value
-                    for words in said
-                    for value in [dict(pair.split("=") for pair in words.split()).get(step) if "=" in words else words]
-                    if value is not None and ("=" in words or int(step) == len(posed.steps))
-                ]
-                assert (told.split() if told != "-" else []) == values
-                others = Counter(value for value in values if value != mine).most_common(1)
-                if not others or others[0][1] <= values.count(mine) + (found is None):
-                    break
-                found = step
-            assert (step, mine, told) == lines[-1], "it looks no further than to where most agree"
-            reread = "".join(span.text for span in spans[place + 1 : place + 3] if span.kind != "heard")
-            assert (
-                re.search(rf"\? [^\n]*\nAgain: {found}\) ", reread) if found else "\nAgain" not in reread.split(")")[0]
-            )
-            again, kept, silent = again + bool(found), kept + (not found), silent + (told == "-")
-    assert again > 40 and kept > 40 and silent > 10
-
-
-def test_peers_that_are_quoted_are_seldom_at_the_same_step():
-    draw = random.Random(15)
-    apart = together = 0
-    for seed in range(200):
-        for span in trace(problem(seed, "long", "train"), "en", draw, meet=True).spans:
-            last = [int(words.split()[-1].split("=")[0]) for words in re.findall(r"\d+: (\d+=[\d= ]+)", span.text)]
-            apart, together = apart + (len(set(last)) > 1), together + (len(last) > 1 and len(set(last)) == 1)
-    assert apart > together > 0
+            mine = dict(pair.split("=") for pair in own.text.partition("<")[0].split())
+            said_by = re.findall(r"\d+: ([\d= ]+)", heard.text)
+            quoted = [dict(pair.split("=") for pair in words.split()) for words in said_by]
+            differs = [
+                step
+                for step, value in mine.items()
+                for other, count in [Counter(said[step] for said in quoted).most_common(1)[0]]
+                if other != value and count > sum(said[step] == value for said in quoted) + 1
+            ]
+            assert after.text.startswith(f"Again: {differs[0]}) ") == bool(differs) if differs else True
+            again += bool(differs)
+            kept += not differs
+    assert again > 20 and kept > 20
 
 
 def test_beginnings_are_where_readers_err_most():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -151,17 +150,17 @@ class Writer:
                     countdown = self._next_meeting()
             if not (self.manner and self.meetings < 12 and self.draw.random() < 0.5):
                 break
-            hear = self._quotes if self.manner == "quotes" else self._hear
-            if not hear(last_call=True):
+            marked = self._hear(last_call=True)
+            if not marked:
                 break
         self.write("thought", "</think>")
 
     def _next_meeting(self) -> int:
         return self.draw.choice((1, 1, 2, 2, 3, 4))
 
-    def _step(self, kind: Kind = "thought") -> None:
+    def _step(self) -> None:
         before = self.states[-1] if self.done else self.problem.start
-        self.write(kind, f"{self.done + 1}) {self.plan[self.done].equation(before)}\n")
+        self.write("thought", f"{self.done + 1}) {self.plan[self.done].equation(before)}\n")
         self.done += 1
 
     def _own_check(self) -> tuple[int, int] | None:
@@ -173,7 +172,7 @@ class Writer:
         place = wrong[0] if wrong else self.draw.randrange(len(self.plan))
         return place, min(len(self.plan), place + self.draw.choice((1, 1, 2)))
 
-    def _reread(self, place: int, kind: Kind = "thought") -> None:
+    def _reread(self, place: int) -> None:
         """Reads the step again (with the other of a reversed pair, if it is the first) and goes on from there."""
         places = [place]
         if place in self.problem.reversed_pairs:
@@ -187,7 +186,7 @@ class Writer:
         self.done = place
         self.fresh = min(self.fresh, place)
         said = "; ".join(map(self.operation, places))
-        self.write(kind, f"{self.language.word('again')} {said}\n")
+        self.write("thought", f"{self.language.word('again')} {said}\n")
 
     def _meeting(self) -> None:
         self.meetings += 1
@@ -195,7 +194,7 @@ class Writer:
             self.write("cue", self.wording.cues[0])
             self.write("summary", f"{self._results(self.states)}</summarize>")
         if self.manner == "quotes":
-            self._quotes(last_call=False)
+            self._quotes()
         else:
             self._hear(last_call=False)
         self.fresh = self.done
@@ -203,96 +202,35 @@ class Writer:
     def _results(self, states: tuple[int, ...]) -> str:
         return " ".join(f"{at + 1}={states[at]}" for at in range(self.fresh, self.done))
 
-    def _quotes(self, last_call: bool) -> bool:
-        """Hears the summaries of some peers and compares; True if it reads a step again for that."""
-        quotes = self._peers()
-        names = self.draw.sample(range(1, 9), len(quotes))
-        told = [
-            fill(self.wording.quote, peer=name, summary=" ".join(f"{step + 1}={value}" for step, value in said.items()))
-            if len(self.plan) not in said
-            else fill(self.wording.quote, peer=name, summary=said[len(self.plan)])
-            for name, said in zip(names, quotes, strict=True)
+    def _quotes(self) -> None:
+        """Hears the summaries of some peers; reads again the first step at which most of them have another value."""
+        count = self.draw.choice((2, 3, 4, 4))
+        peers = [Writer(self.problem, self.language, self.wording, self.draw, None) for _ in range(count)]
+        states = [run(self.problem.start, peer.plan)[: self.done] for peer in peers]
+        names = self.draw.sample(range(1, 9), len(peers))
+        quotes = [
+            fill(self.wording.quote, peer=name, summary=self._results(theirs))
+            for name, theirs in zip(names, states, strict=True)
         ]
-        self.write("heard", ("" if last_call else "\n") + self.wording.framed(self.wording.quote_join.join(told)))
-        found = self._compare(quotes)
-        if found is None:
-            return False
-        self.meetings += last_call
-        self._answer_to(*found)
-        return True
-
-    def _peers(self) -> list[dict[int, int]]:
-        """What some peers say: results by step, from 0, or the answer alone, under the number of steps.
-
-        Peers are seldom at the same step, have mended some of their mistakes, and now and then share one.
-        """
-        count, steps = self.draw.choice((2, 3, 4, 4, 4, 4, 5, 7)), len(self.plan)
-        shared = Writer(self.problem, self.language, self.wording, self.draw, None).plan
-        sharing = self.draw.choice((0.0, 0.0, 0.0, 0.6))
-        said: list[dict[int, int]] = []
-        while len(said) < count:
-            plan = Writer(self.problem, self.language, self.wording, self.draw, None).plan
-            mended = [
-                t.operation if self.draw.random() < 0.5 else p for p, t in zip(plan, self.problem.steps, strict=True)
-            ]
-            plan = shared if self.draw.random() < sharing else mended if self._bounded(mended) else plan
-            done = max(1, min(steps, self.done + self.draw.choice((-2, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2))))
-            states = run(self.problem.start, plan)
-            if done == steps and self.draw.random() < 0.5:
-                said.append({steps: states[-1]})
-            else:
-                said.append({at: states[at] for at in range(max(0, done - self.draw.choice((1, 1, 2, 3))), done)})
-        return said
-
-    def _compare(self, quotes: Sequence[dict[int, int]]) -> tuple[int, int] | None:
-        """Writes what its peers have beside its last results, latest first, down to where most of them agree.
-
-        Returns:
-            The first of these steps at which another value has more holders, and that value; None without one.
-        """
-        found, steps = None, len(self.plan)
-        for step in range(self.done - 1, -1, -1):
-            mine = self.states[step]
-            places = (step, steps) if step == steps - 1 else (step,)
-            values = [said[at] for said in quotes for at in places if at in said]
-            self.write("thought", f"{step + 1}? {mine}: {' '.join(map(str, values)) or '-'}\n")
-            held = Counter(value for value in values if value != mine)
-            other = min(held, key=lambda value: (-held[value], str(value)), default=None)
-            # It counts itself where it first looks; below that it asks only who else has its value.
-            if other is None or held[other] <= values.count(mine) + (found is None):
-                break
-            found = step, other
-        return found
+        self.write("heard", "\n" + self.wording.framed(self.wording.quote_join.join(quotes)))
+        for step in range(self.fresh, self.done):
+            values = [theirs[step] for theirs in states]
+            other, count = max(Counter(values).items(), key=lambda value: value[1])
+            if other != self.states[step] and count > values.count(self.states[step]) + 1:
+                self._answer_to(step, other)
+                return
 
     def _answer_to(self, step: int, heard: int) -> None:
-        """Reads a step again at which peers have another value, and goes back where a third value comes out.
-
-        Going back is rare and hard to learn, so half of the traces are given a third value here: a reading that the
-        path did not choose, which is not trained on, so that readings stay as noisy as they are.
-        """
+        """Reads a step again at which peers have another value, and goes back where a third value comes out."""
         mine, plan, fresh = self.states[step], self.plan, self.fresh
-        given = self.draw.random() < 0.5 and self._third(step, (mine, heard))
-        if not given:
-            self._reread(step)
-        if self._value_at(step) in (mine, heard):
+        self._reread(step)
+        value = run(self.problem.start, self.plan)[step]
+        if value in (mine, heard):
             return
-        self._step("cue" if given else "thought")
+        self._step()
         self.plan, self.done, self.fresh = plan, step, min(fresh, step)
         places = [step, step + 1] if step in self.problem.reversed_pairs else [step]
         self.write("thought", f"{self.language.word('again')} {'; '.join(map(self.operation, places))}\n")
-
-    def _value_at(self, step: int) -> int:
-        return run(self.problem.start, self.plan)[step]
-
-    def _third(self, step: int, known: tuple[int, int]) -> bool:
-        """Puts in a reading of the step that leads to a value that nobody has; False where none comes up."""
-        before = self.plan, self.done, self.fresh, list(self.spans)
-        for _ in range(20):
-            self._reread(step, "cue")
-            if self._value_at(step) not in known:
-                return True
-            self.plan, self.done, self.fresh, self.spans = *before[:3], list(before[3])
-        return False
 
     def _hear(self, last_call: bool) -> bool:
         """Writes what is heard now, and the re-reading if a step is marked; True if one was."""
@@ -339,7 +277,7 @@ class Writer:
         return step, value, text
 
 
-MANNERS: dict[Manner, float] = {"read": 0.5, "written": 0.2, "quotes": 0.3}
+MANNERS: dict[Manner, float] = {"read": 0.55, "written": 0.25, "quotes": 0.2}
 """Share of each manner among the traces with meetings."""
 
 
