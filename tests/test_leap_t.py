@@ -368,5 +368,5 @@ def test_a_killed_fine_tuning_ends_like_a_whole_one_and_exports_to_gguf(small, t
     with pytest.raises(TertuliaError, match="belongs to another run"):
         sft.train(Run.load(file).model_copy(update={"seed": 9}), small, killed)
     small.write_text("\n".join(small.read_text().splitlines()[:4]))
-    with pytest.raises(TertuliaError, match="belongs to other traces"):
+    with pytest.raises(TertuliaError, match=r"belongs to another run \(traces: "):
         sft.train(Run.load(file), small, killed)

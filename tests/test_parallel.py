@@ -220,6 +220,7 @@ def test_a_study_has_each_run_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
+        ({"held_out": "[]"}, "held_out is empty, and the law is about languages never trained on"),
         ({"held_out": '["de"]'}, "de is there twice in source, pool and held_out"),
         ({"sizes": "[1, 3]"}, "a size is 3, and source and pool have 2 languages"),
         ({"pool": '["tlh"]'}, "unknown language 'tlh'"),

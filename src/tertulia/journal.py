@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import stat
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tertulia.errors import TertuliaError
+from tertulia.locks import lock
 
 FORMAT = 1
 Owed = tuple[dict[str, Any], bytes, asyncio.Future[None]]
@@ -249,7 +249,7 @@ def _open_locked(path: Path) -> FileIO:
         file.close()
         raise TertuliaError(f"the journal {path} is not a regular file: give the name of a file on a disk")
     try:
-        _lock(fd)
+        lock(fd)
     except OSError as error:
         file.close()
         if isinstance(error, BlockingIOError | PermissionError):
@@ -258,19 +258,6 @@ def _open_locked(path: Path) -> FileIO:
             ) from None
         raise _cannot(path, "locked", error) from error
     return file
-
-
-def _lock(fd: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(fd, 1 << 40, os.SEEK_SET)  # locks are mandatory there: lock a byte that no record reaches
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        os.lseek(fd, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write(file: FileIO, data: bytes) -> None:

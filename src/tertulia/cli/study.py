@@ -16,20 +16,21 @@ from tertulia.errors import TertuliaError
 if TYPE_CHECKING:
     from tertulia.studies.polyglot import Study
 
-RunFile = Annotated[Path, typer.Argument(help="A study file such as runs/lab/law_smoke.toml.", metavar="RUN.toml")]
+LawFile = Annotated[Path, typer.Argument(help="A study file such as runs/lab/law_smoke.toml.", metavar="RUN.toml")]
+TonguesFile = Annotated[Path, typer.Argument(help="Such as runs/lab/tongues_smoke.toml.", metavar="RUN.toml")]
 Out = Annotated[Path, typer.Option(help="Where everything is kept; the same command goes on from there.")]
 AtOnce = Annotated[int, typer.Option(help="Cells under way at once, each in a process of its own.")]
 
-app = typer.Typer(rich_markup_mode=None, help="Studies that train and evaluate many arms.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="Studies of many arms: languages in training, languages in a circle.", no_args_is_help=True)
 
 
 @app.callback()
 def study() -> None:
-    """Studies that train and evaluate many arms."""
+    """Studies of many arms: languages in training, languages in a circle."""
 
 
 @app.command()
-def law(run: RunFile, out: Out, at_once: AtOnce = 1) -> None:
+def law(run: LawFile, out: Out, at_once: AtOnce = 1) -> None:
     """Train on X languages in several budgets and orders, evaluate in all; writes OUT/table.csv for `tertulia law`.
 
     The same command goes on where it was stopped.
@@ -45,7 +46,7 @@ def law(run: RunFile, out: Out, at_once: AtOnce = 1) -> None:
 
 @app.command()
 def tongues(
-    run: RunFile,
+    run: TonguesFile,
     out: Out,
     limit: Limit = None,
     engine: options.EngineUrl = None,

@@ -23,7 +23,7 @@ Data = Annotated[Path, typer.Option(help="Traces that `collect` wrote, or their 
 Out = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and result; the same goes on from there.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads of torch.")]
 
-app = typer.Typer(rich_markup_mode=None, help="Train models to be better at meeting.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="Train models: to be better at meeting, and on several languages.", no_args_is_help=True)
 leap_t = typer.Typer(rich_markup_mode=None, help="LeaP-T: fine-tune on a teacher's meetings.", no_args_is_help=True)
 app.add_typer(leap_t, name="leap-t")
 app.command("leap-rl")(leap_rl)

@@ -25,6 +25,7 @@ from typing import Any
 
 from tertulia.errors import TertuliaError
 from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
+from tertulia.training.folder import mark_folder, working_in
 from tertulia.training.leap_rl import claim
 from tertulia.training.parallel import judged, prompt_of, strays, train
 
@@ -123,8 +124,12 @@ def run_study(study: Study, out: Path, at_once: int = 1, tell: Callable[[str, in
     Raises:
         TertuliaError: The folder belongs to another study, or a cell failed. One line.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _own(study, out)
+    with working_in(out):
+        _own(study, out)
+        return _run(study, out, at_once, tell)
+
+
+def _run(study: Study, out: Path, at_once: int, tell: Callable[[str, int, int], None] | None) -> Path:
     planned = cells(study)
     for cell in planned:
         _same(study, cell, out)
@@ -195,10 +200,7 @@ def _own(study: Study, out: Path) -> None:
     """Marks the folder as this study's; seeds, sizes, budgets and arms may be added."""
     mine = study.model_dump(mode="json", exclude={"seeds", "sizes", "budgets", "arms"})
     mine["training"]["save_every"] = None
-    file = out / "study.json"
-    if file.exists() and json.loads(file.read_text()) != mine:
-        raise TertuliaError(f"{out} belongs to another study: give another --out, or remove it to start again")
-    _write(file, json.dumps(mine))
+    mark_folder(out, mine, "study.json", "study")
 
 
 def _same(study: Study, cell: Cell, out: Path) -> None:

@@ -115,6 +115,8 @@ class Study(Table):
         Raises:
             TertuliaError: A language is unknown or in two roles, or there are fewer than a size needs. One line.
         """
+        if not self.held_out:
+            raise TertuliaError("held_out is empty, and the law is about languages never trained on: name at least one")
         everyone = [self.source, *self.pool, *self.held_out]
         for code in everyone:
             if code not in LANGUAGES:

@@ -24,6 +24,7 @@ from tertulia.seeds import draw
 from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 from tertulia.thinker import CLOSE
+from tertulia.training.folder import mark_folder, working_in
 from tertulia.training.leap_t import Keep, Run
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, write_traces
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 FILE = "traces.jsonl"
+COLLECTS = {"verb": "leap-t collect"}
+"""What marks a folder of traces; what they are of is in their journals."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,10 @@ async def collect(run: Run, bench: Bench, out: FilePath, tell: Callable[[], None
         return found
 
     circles = [(question, settings, at) for question, settings in asked for at in range(run.teacher.circles)]
-    found = await asyncio.gather(*(lines(*circle) for circle in circles))
-    return await asyncio.to_thread(_written, [line for part in found for line in part], counts, out)
+    with working_in(out):
+        mark_folder(out, COLLECTS)
+        found = await asyncio.gather(*(lines(*circle) for circle in circles))
+        return await asyncio.to_thread(_written, [line for part in found for line in part], counts, out)
 
 
 def _kept(paths: Sequence[Path], record: CircleRecord, keep: Keep, longest: int, counts: Counter[str]) -> list[Path]:
@@ -186,7 +191,9 @@ def ideal(run: Run, tokenizer: Tokenizer, out: FilePath, tell: Callable[[], None
         kept = Trace(question.id, 0, 0, "ideal", str(drawn.answer), True, drawn.meetings, mark, spans)
         counts["tokens"] += len(kept.ids)
         lines.append(json.dumps(kept.to_json(), ensure_ascii=False))
-    return _written(lines, counts, out)
+    with working_in(out):
+        mark_folder(out, COLLECTS)
+        return _written(lines, counts, out)
 
 
 def _written(lines: Sequence[str], counts: Counter[str], out: FilePath) -> Collected:
@@ -197,6 +204,5 @@ def _written(lines: Sequence[str], counts: Counter[str], out: FilePath) -> Colle
         raise TertuliaError(
             f"no trace of {paths} paths was kept ({told}): take easier questions, more of them, or keep by other rules"
         )
-    out.mkdir(parents=True, exist_ok=True)
     write_traces(lines, out / FILE)
     return Collected(out / FILE, len(lines), paths, dict(counts), right / paths, tokens)

@@ -7,15 +7,13 @@ kill the same command goes on from the last whole checkpoint. The result, ``DIR/
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import tomllib
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
@@ -23,21 +21,13 @@ from tertulia.profile import Profile, profile_for
 from tertulia.settings import Settings, resolve
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
+from tertulia.training.folder import is_main, mark_folder, working_in
 from tertulia.training.rl_log import WHOLE, last_checkpoint, teller
-from tertulia.training.run_file import scheduler
+from tertulia.training.run_file import Positive, Table, Weight, scheduler
 
 EXAMPLE = "runs/train/leap_rl_smoke.toml"
 FREE = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
 """The whole distribution: the policy that is sampled from is the one that is trained."""
-
-Positive = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
-
-
-class Table(BaseModel):
-    """A table of a run file: unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Model(Table):
@@ -70,8 +60,8 @@ class Data(Table):
     task: str = "world"
     file: str | None = None
     questions: Positive | None = None
-    languages: dict[str, Weight] = {"en": 1.0}
-    difficulties: dict[str, Weight] = {"default": 1.0}
+    languages: dict[str, Weight] = Field(default={"en": 1.0})
+    difficulties: dict[str, Weight] = Field(default={"default": 1.0})
 
 
 class Reward(Table):
@@ -147,21 +137,7 @@ class Run(Table):
         Raises:
             TertuliaError: The file is missing, is no TOML, or has an unknown, missing or wrong key. One line.
         """
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise TertuliaError(f"cannot read the run file {path}: {error.strerror}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise TertuliaError(f"the run file {path} is not TOML: {error}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            if first["type"] == "extra_forbidden":
-                raise TertuliaError(f"unknown key {place} in {path}: {EXAMPLE} shows what there is") from None
-            if first["type"] == "missing":
-                raise TertuliaError(f"the run file {path} lacks {place}: {EXAMPLE} shows an example") from None
-            expected = first["msg"][0].lower() + first["msg"][1:]
-            raise TertuliaError(f"{place} in {path} is {first['input']!r}, which cannot be: {expected}") from None
+        return cls.read(path, EXAMPLE)
 
     @property
     def profile(self) -> Profile:
@@ -370,20 +346,20 @@ def train(run: Run, out: Path) -> Path:
     """
     from transformers.utils.logging import disable_progress_bar
 
-    folder, main = out / "model", int(os.environ.get("RANK", "0")) == 0
-    claim(run, out)
-    if (folder / WHOLE).exists():
-        return folder
-    with warnings.catch_warnings():
+    folder = out / "model"
+    with working_in(out), warnings.catch_warnings():
+        claim(run, out)
+        if (folder / WHOLE).exists():
+            return folder
         # TRL says at each start that rollout functions may change; transformers renames what TRL still sets.
         warnings.filterwarnings("ignore", message=".*rollout_func")
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         trainer = make_trainer(run, out)
-        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=main))
+        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
         trainer.save_model(str(folder))
-    if main:
-        (folder / WHOLE).touch()
+        if is_main():
+            (folder / WHOLE).touch()
     return folder
 
 
@@ -393,17 +369,7 @@ def claim(run: Any, out: Path) -> None:
     Raises:
         TertuliaError: It is another run's. One line.
     """
-    out.mkdir(parents=True, exist_ok=True)
     mine = run.model_dump(mode="json")
     mine["training"]["steps"] = mine["training"]["save_every"] = None
     mine["data"].pop("times", None)  # of `tertulia.training.parallel`: a longer run begins as a shorter one
-    file = out / "run.json"
-    try:
-        known = json.loads(file.read_text()) if file.exists() else None
-    except ValueError:
-        known = None  # torn by a kill before anything was trained
-    if known is not None and known != mine:
-        raise TertuliaError(f"{out} belongs to another run: give another --out, or remove it to start again")
-    fresh = file.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(mine))
-    os.replace(fresh, file)
+    mark_folder(out, mine)

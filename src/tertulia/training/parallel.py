@@ -10,7 +10,6 @@ first has a weight unless the run file gives others: a reward for the language o
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import warnings
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tertulia.grading import extract_answer, is_correct
 from tertulia.profile import Profile, profile_for
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
+from tertulia.training.folder import is_main, working_in
 from tertulia.training.leap_rl import Dials, claim, grpo_arguments
 from tertulia.training.rl_log import WHOLE, last_checkpoint
 from tertulia.training.run_file import Positive, Table, Weight
@@ -366,20 +366,20 @@ def train(run: Run, out: Path) -> Path:
     from transformers.utils.logging import disable_progress_bar
 
     run.check()
-    folder, main = out / "model", int(os.environ.get("RANK", "0")) == 0
-    claim(run, out)
+    folder = out / "model"
     whole = folder / WHOLE
-    if whole.exists() and int(whole.read_text()) >= run.steps:
-        return folder
-    with warnings.catch_warnings():
+    with working_in(out), warnings.catch_warnings():
+        claim(run, out)
+        if whole.exists() and int(whole.read_text()) >= run.steps:
+            return folder
         # transformers renames what TRL still sets.
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         trainer = make_trainer(run, out)
-        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=main))
+        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
         trainer.save_model(str(folder))
-    if main:
-        whole.write_text(str(run.steps))
+        if is_main():
+            whole.write_text(str(run.steps))
     return folder
 
 

@@ -28,6 +28,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, 
 from tertulia.errors import TertuliaError
 from tertulia.training.data import IGNORED, Batch, Mix, batches
 from tertulia.training.export import read_gguf
+from tertulia.training.folder import working_in
 from tertulia.training.muon import Muon
 from tertulia.training.tokenizer import CONTROL_TOKENS, END, load_tokenizer, rebuild_tokenizer, train_tokenizer
 
@@ -254,7 +255,12 @@ def train(run: Run, out: Path, device: str, *, compiled: bool = False, save_ever
     Returns:
         The folder with the transformers checkpoint.
     """
-    trainer = Trainer(run, out, device, compiled)
+    with working_in(out):
+        return _trained(Trainer(run, out, device, compiled), save_every)
+
+
+def _trained(trainer: Trainer, save_every: float) -> Path:
+    run, out = trainer.run, trainer.out
     log = SummaryWriter(str(out / "log"))
     saved = time.monotonic()
     columns = (

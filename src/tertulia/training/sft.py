@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
+from tertulia.training.folder import is_main, mark_folder, working_in
 from tertulia.training.leap_t import Run
 from tertulia.training.masks import PROBE, Trace, fingerprint, labels, read_traces
 from tertulia.training.rl_log import WHOLE, last_checkpoint
@@ -87,7 +88,7 @@ def make_trainer(run: Run, data: Path, out: Path) -> Any:
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     longest = min(run.training.length, context or run.training.length)
     learnt = rows(traces, tokenizer, longest, str(data))
-    if _main():
+    if is_main():
         left = len(traces) - len(learnt)
         tokens = sum(len(row["input_ids"]) for row in learnt)
         own = sum(label >= 0 for row in learnt for label in row["labels"])
@@ -232,44 +233,28 @@ def train(run: Run, data: Path, out: Path) -> Path:
     folder = out / "model"
     if not data.is_file():
         raise TertuliaError(f"there are no traces {data}: collect some first")
-    _claim(run, data, out)
-    if (folder / WHOLE).exists():
-        return folder
-    with warnings.catch_warnings():
+    with working_in(out), warnings.catch_warnings():
+        _claim(run, data, out)
+        if (folder / WHOLE).exists():
+            return folder
         # transformers renames what TRL still sets.
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         trainer = make_trainer(run, data, out)
-        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=_main()))
+        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
         trainer.save_model(str(folder))
-    if _main():
-        (folder / WHOLE).touch()
+        if is_main():
+            (folder / WHOLE).touch()
     return folder
-
-
-def _main() -> bool:
-    """Whether this process is the one that tells and writes."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _claim(run: Run, data: Path, out: Path) -> None:
     """Marks the folder as this run's, on these traces; only how often it saves may change."""
-    out.mkdir(parents=True, exist_ok=True)
     mine = run.model_dump(mode="json", include={"seed", "model", "training"})
     mine["training"]["save_every"] = None
     with data.open("rb") as traces:
         mine["traces"] = hashlib.file_digest(traces, "blake2b").hexdigest()[:16]
-    file = out / "run.json"
-    try:
-        known = json.loads(file.read_text()) if file.exists() else None
-    except ValueError:
-        known = None  # torn by a kill before anything was trained
-    if known is not None and known != mine:
-        what = "other traces" if known | {"traces": mine["traces"]} == mine else "another run"
-        raise TertuliaError(f"{out} belongs to {what}: give another --out, or remove it to start again")
-    fresh = file.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(mine))
-    os.replace(fresh, file)
+    mark_folder(out, mine)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -283,7 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
         folder = train(Run.load(chosen.run), chosen.data, chosen.out)
     except TertuliaError as error:
         parser.exit(2, f"{error}\n")
-    if _main():
+    if is_main():
         print(folder)
 
 

@@ -1,0 +1,86 @@
+"""The folder of a run: it belongs to one run, and one command at a time works in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tertulia.errors import TertuliaError
+from tertulia.locks import lock
+
+
+def is_main() -> bool:
+    """Whether this process is the one of its run that tells and writes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def working_in(out: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other commands out of it until the block ends or the process does.
+
+    The processes of one run (`accelerate launch`) share their folder: the first of them keeps it.
+
+    Raises:
+        TertuliaError: It is a file, it cannot be made, or another command is at work there. One line.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        held = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except FileExistsError:
+        raise TertuliaError(f"{out} is a file, and a folder is wanted: give another --out") from None
+    except OSError as error:
+        raise TertuliaError(f"cannot write in {out}: {error.strerror}; give another --out") from error
+    try:
+        if is_main():
+            _take(held, out)
+        yield
+    finally:
+        os.close(held)
+
+
+def _take(held: int, out: Path) -> None:
+    try:
+        lock(held)
+    except (BlockingIOError, PermissionError):
+        raise TertuliaError(f"another command is at work in {out}: wait for it to end, or give another --out") from None
+    except OSError:
+        return  # a file system without locks
+
+
+def mark_folder(out: Path, mine: Mapping[str, Any], file: str = "run.json", what: str = "run") -> None:
+    """Marks the folder as this run's.
+
+    Args:
+        out: The folder; it is there.
+        mine: What makes the run what it is, as JSON values.
+        file: Where that is kept.
+        what: The word for a run.
+
+    Raises:
+        TertuliaError: It is another run's. One line that says what differs.
+    """
+    place = out / file
+    try:
+        known = json.loads(place.read_text()) if place.exists() else None
+    except ValueError:
+        known = None  # torn by a kill before anything was done
+    if known is not None and known != mine:
+        raise TertuliaError(
+            f"{out} belongs to another {what}{_differing(known, mine)}: give another --out, or remove it to start again"
+        )
+    fresh = place.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(mine))
+    os.replace(fresh, place)
+
+
+def _differing(there: Any, here: Any, place: str = "") -> str:
+    """The first thing in which two runs differ, in brackets."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for name in dict.fromkeys([*here, *there]):
+            if there.get(name) != here.get(name):
+                return _differing(there.get(name), here.get(name), f"{place}.{name}" if place else name)
+    return f" ({place}: {json.dumps(there)} there, {json.dumps(here)} here)" if place else ""
