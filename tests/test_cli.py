@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -162,6 +163,38 @@ def test_help_names_every_value_that_a_setting_may_have(name: str, values: tuple
     option = next(p for p in app.command().commands["solve"].params if p.name == name)
     words = option.help.replace(",", " ").replace(":", " ").replace(".", " ").split()
     assert [value for value in values if value not in words] == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "example"),
+    [
+        ("train leap-t collect", "runs/train/leap_t_smoke.toml"),
+        ("train leap-t sft", "runs/train/leap_t_smoke.toml"),
+        ("train leap-rl", "runs/train/leap_rl_smoke.toml"),
+        ("train parallel", "runs/train/parallel_smoke.toml"),
+        ("study law", "runs/lab/law_smoke.toml"),
+        ("study tongues", "runs/lab/tongues_smoke.toml"),
+        ("sweep", "runs/lab/interval.toml"),
+    ],
+)
+def test_help_names_a_run_file_of_the_verb_itself(verb: str, example: str) -> None:
+    found = app.command()
+    for name in verb.split():
+        found = found.commands[name]
+    (file,) = (p for p in found.params if p.name == "run")
+    assert re.findall(r"runs/\S+\.toml", file.help) == [example]
+    first = (Path(__file__).parent.parent / example).read_text("utf-8").splitlines()[0]
+    assert first.startswith(f"# tertulia {verb.replace('sft', 'collect')} {example}")
+
+
+@pytest.mark.parametrize("group", ["train", "train leap-t", "study"])
+def test_help_of_a_group_says_of_each_verb_what_it_does_in_a_whole_line(
+    group: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*group.split(), "--help"]) == 0
+    verbs = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert len(verbs) > 1 and all(line.endswith(".") and not line.endswith("..") for line in verbs)
 
 
 def test_without_a_question_it_takes_a_world_problem(run: FakeRun) -> None:

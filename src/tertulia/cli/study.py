@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from tertulia.studies.polyglot import Study
 
 LawFile = Annotated[Path, typer.Argument(help="A study file such as runs/lab/law_smoke.toml.", metavar="RUN.toml")]
-TonguesFile = Annotated[Path, typer.Argument(help="Such as runs/lab/tongues_smoke.toml.", metavar="RUN.toml")]
+TonguesFile = Annotated[
+    Path, typer.Argument(help="A study file such as runs/lab/tongues_smoke.toml.", metavar="RUN.toml")
+]
 Out = Annotated[Path, typer.Option(help="Where everything is kept; the same command goes on from there.")]
 AtOnce = Annotated[int, typer.Option(help="Cells under way at once, each in a process of its own.")]
 
-app = typer.Typer(rich_markup_mode=None, help="Studies of many arms: languages in training, languages in a circle.", no_args_is_help=True)
+HELP = "Studies of many arms: languages in training, languages in a circle."
+app = typer.Typer(rich_markup_mode=None, help=HELP, no_args_is_help=True)
 
 
 @app.callback()
@@ -31,7 +34,9 @@ def study() -> None:
 
 @app.command()
 def law(run: LawFile, out: Out, at_once: AtOnce = 1) -> None:
-    """Train on X languages in several budgets and orders, evaluate in all; writes OUT/table.csv for `tertulia law`.
+    """Train on more and more languages, and evaluate in all.
+
+    In several budgets and orders; writes OUT/table.csv for `tertulia law`.
 
     The same command goes on where it was stopped.
     """
@@ -54,7 +59,9 @@ def tongues(
     threads: options.Threads = None,
     json_: options.Json = False,
 ) -> None:
-    """Circles whose paths think in different languages and hear each other, against circles of one language.
+    """Let the paths of a circle think in different languages.
+
+    They hear each other, and are held against circles of one language.
 
     Writes OUT/table.csv. The same command goes on where it was stopped.
     """

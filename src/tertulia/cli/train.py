@@ -23,7 +23,8 @@ Data = Annotated[Path, typer.Option(help="Traces that `collect` wrote, or their 
 Out = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and result; the same goes on from there.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads of torch.")]
 
-app = typer.Typer(rich_markup_mode=None, help="Train models: to be better at meeting, and on several languages.", no_args_is_help=True)
+HELP = "Train models to be better at meetings, or on the same problems in several languages."
+app = typer.Typer(rich_markup_mode=None, help=HELP, no_args_is_help=True)
 leap_t = typer.Typer(rich_markup_mode=None, help="LeaP-T: fine-tune on a teacher's meetings.", no_args_is_help=True)
 app.add_typer(leap_t, name="leap-t")
 app.command("leap-rl")(leap_rl)
@@ -38,7 +39,9 @@ def collect(
     model: options.Model = None,
     threads: options.Threads = None,
 ) -> None:
-    """Let a teacher's circles think about training problems, and keep the right paths as token ids.
+    """Let a teacher's circles think, and keep the right paths.
+
+    They think about training problems, and paths are kept as token ids.
 
     The same command goes on where it was stopped. The result is OUT/traces.jsonl.
     """
@@ -58,7 +61,9 @@ def collect(
 
 @leap_t.command()
 def sft(run: RunFile, data: Data, out: Out, threads: Threads = None) -> None:
-    """Fine-tune a model on collected traces, with no loss on prompts, cues and what was heard.
+    """Fine-tune a model on collected traces.
+
+    Prompts, cues and what was heard carry no loss.
 
     The same command goes on where it was stopped. The result is a transformers folder, OUT/model.
     """

@@ -16,7 +16,9 @@ Threads = Annotated[int | None, typer.Option(help="CPU threads of torch.")]
 
 
 def parallel(run: RunFile, out: Out, threads: Threads = None) -> None:
-    """Train a model on the same problems in several languages, by GRPO or by fine-tuning.
+    """Train a model on the same problems in several languages.
+
+    By GRPO or by fine-tuning.
 
     The same command goes on where it was stopped. The result is a transformers folder, OUT/model.
     """

@@ -16,7 +16,9 @@ Threads = Annotated[int | None, typer.Option(help="CPU threads of torch.")]
 
 
 def leap_rl(run: RunFile, out: Out, threads: Threads = None) -> None:
-    """Train a model by its own circles: GRPO, each group of rollouts the paths of one circle.
+    """Reward a model's paths for what they make of their meetings.
+
+    By GRPO; each group of rollouts is the paths of one circle.
 
     The same command goes on where it was stopped. The result is a transformers folder, OUT/model.
     """
