@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tertulia.cli import main
 from tertulia.errors import TertuliaError
-from tertulia.training.folder import mark_folder, working_in
+from tertulia.folder import mark_folder, working_in
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tertulia.training.folder import working_in
+from tertulia.folder import working_in
 with working_in(Path(sys.argv[1])):
     print("there", flush=True)
     time.sleep(60)
@@ -64,3 +65,63 @@ def test_the_folder_of_another_run_is_refused_and_what_differs_is_said(tmp_path:
         mark_folder(tmp_path, {"verb": "collect"})
     (tmp_path / "run.json").write_text('{"seed": 1, "tr')
     mark_folder(tmp_path, {"verb": "collect"})
+
+
+SCRIPTED = ["--engine", "scripted", "--model", "scripted"]
+ENGINE = 'engine = "scripted"\nmodel = "scripted"\n'
+TRAINING = "[training]\nsteps = 1\nprompts = 1\nlearning_rate = 1e-4\n"
+LAW = 'seeds = [1]\nsizes = [1]\npool = ["de"]\nheld_out = ["sw"]\n' + TRAINING + "[evaluation]\nquestions = 1"
+FILES = {
+    "sweep": ENGINE + '[options]\nlimit = 1\n[settings]\npaths = 2\nsummaries = "written"',
+    "trap": ENGINE + 'study = "trap"',
+    "tongues": ENGINE + 'languages = ["en"]\ntongues = ["en", "sw"]',
+    "law": LAW,
+    "tuned": "[data]\nquestions = 1",
+    "rewarded": TRAINING + "[circle]\npaths = 2",
+    "parallel": TRAINING + '[data]\nlanguages = ["en", "de"]',
+}
+"""Run files, by the name of the verb that they are for."""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("inspect_ai", ["eval", "world", "--limit", "1", *SCRIPTED, "--log-dir", "OUT"]),
+        ("numpy", ["trap", *SCRIPTED, "--log-dir", "OUT"]),
+        ("inspect_ai", ["sweep", "sweep.toml", "--out", "OUT"]),
+        ("inspect_ai", ["sweep", "trap.toml", "--out", "OUT"]),
+        ("inspect_ai", ["study", "tongues", "tongues.toml", "--out", "OUT"]),
+        ("trl", ["study", "law", "law.toml", "--out", "OUT"]),
+        ("numpy", ["train", "leap-t", "collect", "tuned.toml", *SCRIPTED, "--out", "OUT"]),
+        ("trl", ["train", "leap-t", "sft", "tuned.toml", "--data", "traces.jsonl", "--out", "OUT"]),
+        ("trl", ["train", "leap-rl", "rewarded.toml", "--out", "OUT"]),
+        ("trl", ["train", "parallel", "parallel.toml", "--out", "OUT"]),
+    ],
+    ids=lambda given: " ".join(given[:4]) if isinstance(given, list) else "",
+)
+def test_every_verb_is_kept_out_and_writes_nothing(
+    module: str, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(module, reason="needs an extra")
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    (tmp_path / "traces.jsonl").touch()
+    out, file = tmp_path / "out", tmp_path / "file"
+    file.touch()
+    given = [str(tmp_path / word) if word.endswith((".toml", ".jsonl")) else word for word in command]
+    with working_in(out):
+        assert main([str(out) if word == "OUT" else word for word in given]) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[-1] == f"tertulia: another command is at work in {out}: wait for it to end, or give another folder"
+    assert [one.name for one in out.rglob("*")] == [".lock"]
+    assert main([str(file) if word == "OUT" else word for word in given]) == 2
+    assert "file is a file, and a folder is wanted" in capsys.readouterr().err
+
+
+def test_a_model_is_asked_by_one_command_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("inspect_ai", reason="needs the extra eval")
+    from tertulia.studies.measured import measure
+
+    with working_in(tmp_path / "base"), pytest.raises(TertuliaError, match="another command is at work in"):
+        measure(None, "world", ["en"], tmp_path / "base", engine="scripted", options={"limit": 1})
+    assert [one.name for one in (tmp_path / "base").iterdir()] == [".lock"]

@@ -102,8 +102,10 @@ def _run(
     wanted: Trap, posed: Any, engine: str | None, model: str | None, threads: int, at_once: int, log_dir: Path | None
 ) -> Found:
     import asyncio
+    from contextlib import nullcontext
 
     from tertulia.evaluation.bench import Bench
+    from tertulia.folder import working_in
     from tertulia.studies.trap import study
 
     async def go() -> Found:
@@ -112,7 +114,8 @@ def _run(
         async with Bench(engine, model, threads=threads, at_once=at_once, asked=asked) as bench:
             return await study(wanted, bench, posed, log_dir / "journals" if log_dir else None)
 
-    return asyncio.run(go())
+    with working_in(log_dir) if log_dir else nullcontext():
+        return asyncio.run(go())
 
 
 def _print(found: Found, wanted: Trap) -> None:

@@ -23,6 +23,7 @@ from tertulia.evaluation.arms import Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
 from tertulia.evaluation.thinking import MISSING, told
+from tertulia.folder import working_in
 from tertulia.tasks.question import Question
 
 ASKED = "evaluation.json"
@@ -98,7 +99,8 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         tell: Is given a line at the beginning of each arm.
 
     Raises:
-        TertuliaError: An argument is wrong, the folder belongs to another evaluation, or every circle failed.
+        TertuliaError: An argument is wrong, the folder belongs to another evaluation, another command is at work there,
+            or every circle failed.
     """
     if not asked.methods:
         raise TertuliaError("there is no method to evaluate: give at least one, such as leap and independent")
@@ -109,7 +111,14 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
     _claim(folder, asked, mark=False)
     if not asyncio.run(_examine(asked, wanted, questions[0])):
         tell(MISSING)
-    _claim(folder, asked)
+    with working_in(folder):
+        _claim(folder, asked)
+        return _run(asked, wanted, questions, folder, display, tell)
+
+
+def _run(
+    asked: Evaluation, wanted: Sequence[Arm], questions: Sequence[Question], folder: Path, display: str, tell: Tell
+) -> Outcome:
     records: dict[str, list[CircleRecord]] = {}
     logs: dict[str, Path] = {}
     failed: list[str] = []

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tertulia.errors import TertuliaError
+from tertulia.folder import working_in
 from tertulia.studies.tables import rows_of
 
 Thinking = Literal["free", "prompt", "sentence"]
@@ -121,7 +122,7 @@ def measure(
         tell: Is given a line at the beginning of each language.
 
     Raises:
-        TertuliaError: As an evaluation. One line.
+        TertuliaError: As an evaluation; or another command is at work in the folder. One line.
     """
     from tertulia.evaluation.evaluate import Evaluation, read, run
 
@@ -131,28 +132,29 @@ def measure(
         model, engine = None, model
     found = {}
     lines = Lines(tell)
-    for language in languages:
-        lines.before = f"{language}: "
-        given = {**(options or {}), "language": language}
-        if data is not None:
-            given["data"] = data.replace("{language}", language)
-        led = {} if thinking == "free" else {"thinking_language": language, "thinking_by": thinking}
-        asked = Evaluation(
-            task=task,
-            methods=("independent",),
-            options=given,
-            circles=circles,
-            seed=seed,
-            engine=engine,
-            model=model,
-            threads=threads,
-            settings={**(settings or {}), **led, "paths": paths},
-            identify=True,
-        )
-        came = run(asked, folder / language, tell=lines.tell)
-        if came.failed[0]:
-            lines.tell(f"{came.failed[0]} circles failed, and are left out: {came.failed[1]}")
-        found[language] = _measured(read(came.logs["independent"]).circles, language)
+    with working_in(folder):
+        for language in languages:
+            lines.before = f"{language}: "
+            given = {**(options or {}), "language": language}
+            if data is not None:
+                given["data"] = data.replace("{language}", language)
+            led = {} if thinking == "free" else {"thinking_language": language, "thinking_by": thinking}
+            asked = Evaluation(
+                task=task,
+                methods=("independent",),
+                options=given,
+                circles=circles,
+                seed=seed,
+                engine=engine,
+                model=model,
+                threads=threads,
+                settings={**(settings or {}), **led, "paths": paths},
+                identify=True,
+            )
+            came = run(asked, folder / language, tell=lines.tell)
+            if came.failed[0]:
+                lines.tell(f"{came.failed[0]} circles failed, and are left out: {came.failed[1]}")
+            found[language] = _measured(read(came.logs["independent"]).circles, language)
     return found
 
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
+from tertulia.folder import mark_folder, working_in
 from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
-from tertulia.training.folder import mark_folder, working_in
 from tertulia.training.leap_rl import claim
 from tertulia.training.parallel import judged, prompt_of, strays, train
 

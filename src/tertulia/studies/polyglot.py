@@ -21,6 +21,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.evaluate import Evaluation, read, write
 from tertulia.evaluation.evaluate import run as evaluate
 from tertulia.evaluation.records import CircleRecord
+from tertulia.folder import working_in
 from tertulia.studies.measured import Lines
 from tertulia.training.run_file import Positive, Table
 from tertulia.world.language import LANGUAGES
@@ -160,9 +161,15 @@ def run_study(study: Study, folder: Path, tell: Callable[[str], None] = print) -
         tell: Is given a line at the beginning of each arm.
 
     Raises:
-        TertuliaError: A setting is wrong, the folder belongs to another study, or an arm failed altogether.
+        TertuliaError: A setting is wrong, the folder belongs to another study, another command is at work there, or an
+            arm failed altogether.
     """
-    _claim(study, folder)
+    with working_in(folder):
+        _claim(study, folder)
+        return _run(study, folder, tell)
+
+
+def _run(study: Study, folder: Path, tell: Callable[[str], None]) -> Outcome:
     lines = Lines(tell)
     circles: dict[str, dict[str, Circles]] = {}
     left_out, failed = 0, (0, "")

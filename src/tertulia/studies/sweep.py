@@ -24,6 +24,7 @@ from tertulia.evaluation.comparison import compare
 from tertulia.evaluation.evaluate import Evaluation, false_rate, run_arm, spends_of, write
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import Estimate
+from tertulia.folder import working_in
 from tertulia.settings import Settings
 from tertulia.studies.trap import Trap
 
@@ -131,14 +132,16 @@ def run(sweep: Sweep, folder: Path, *, tell: Callable[[str], None] = print, disp
         display: Inspect's display.
 
     Raises:
-        TertuliaError: A setting is wrong, or a cell failed altogether.
+        TertuliaError: A setting is wrong, another command is at work in the folder, or a cell failed altogether.
     """
-    return _traps(sweep, folder, tell) if sweep.study == "trap" else _evaluations(sweep, folder, tell, display)
+    if sweep.study == "eval":
+        asyncio.run(_examine(sweep, arms(sweep.methods)))
+    with working_in(folder):
+        return _traps(sweep, folder, tell) if sweep.study == "trap" else _evaluations(sweep, folder, tell, display)
 
 
 def _evaluations(sweep: Sweep, folder: Path, tell: Callable[[str], None], display: str) -> list[Row]:
     wanted = arms(sweep.methods)
-    asyncio.run(_examine(sweep, wanted))
     circles: dict[str, dict[str, list[CircleRecord]]] = {_name(cell): {} for cell in sweep.cells}
     done: dict[str, list[CircleRecord]] = {}
     # The reference comes after all other arms of all cells: it gets what their tokens buy.

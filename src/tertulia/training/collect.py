@@ -19,12 +19,12 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.records import CircleRecord
+from tertulia.folder import mark_folder, working_in
 from tertulia.path import Path
 from tertulia.seeds import draw
 from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 from tertulia.thinker import CLOSE
-from tertulia.training.folder import mark_folder, working_in
 from tertulia.training.leap_t import Keep, Run
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, write_traces
 

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
+from tertulia.folder import is_main, mark_folder, working_in
 from tertulia.profile import Profile, profile_for
 from tertulia.settings import Settings, resolve
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
-from tertulia.training.folder import is_main, mark_folder, working_in
 from tertulia.training.rl_log import WHOLE, last_checkpoint, teller
 from tertulia.training.run_file import Positive, Table, Weight, scheduler
 

@@ -19,11 +19,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tertulia.errors import TertuliaError
+from tertulia.folder import is_main, working_in
 from tertulia.grading import extract_answer, is_correct
 from tertulia.profile import Profile, profile_for
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
-from tertulia.training.folder import is_main, working_in
 from tertulia.training.leap_rl import Dials, claim, grpo_arguments
 from tertulia.training.rl_log import WHOLE, last_checkpoint
 from tertulia.training.run_file import Positive, Table, Weight

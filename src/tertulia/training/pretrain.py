@@ -26,9 +26,9 @@ from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from tertulia.errors import TertuliaError
+from tertulia.folder import working_in
 from tertulia.training.data import IGNORED, Batch, Mix, batches
 from tertulia.training.export import read_gguf
-from tertulia.training.folder import working_in
 from tertulia.training.muon import Muon
 from tertulia.training.tokenizer import CONTROL_TOKENS, END, load_tokenizer, rebuild_tokenizer, train_tokenizer
 

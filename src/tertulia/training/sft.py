@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.training.folder import is_main, mark_folder, working_in
+from tertulia.folder import is_main, mark_folder, working_in
 from tertulia.training.leap_t import Run
 from tertulia.training.masks import PROBE, Trace, fingerprint, labels, read_traces
 from tertulia.training.rl_log import WHOLE, last_checkpoint

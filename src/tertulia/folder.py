@@ -31,9 +31,9 @@ def working_in(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         held = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except FileExistsError:
-        raise TertuliaError(f"{out} is a file, and a folder is wanted: give another --out") from None
+        raise TertuliaError(f"{out} is a file, and a folder is wanted: give another one") from None
     except OSError as error:
-        raise TertuliaError(f"cannot write in {out}: {error.strerror}; give another --out") from error
+        raise TertuliaError(f"cannot write in {out}: {error.strerror}; give another folder") from error
     try:
         if is_main():
             _take(held, out)
@@ -46,7 +46,9 @@ def _take(held: int, out: Path) -> None:
     try:
         lock(held)
     except (BlockingIOError, PermissionError):
-        raise TertuliaError(f"another command is at work in {out}: wait for it to end, or give another --out") from None
+        raise TertuliaError(
+            f"another command is at work in {out}: wait for it to end, or give another folder"
+        ) from None
     except OSError:
         return  # a file system without locks
 
