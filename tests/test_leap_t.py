@@ -327,6 +327,23 @@ def test_the_engine_and_the_base_model_split_the_probe_alike(extra):
     assert masks.fingerprint(ours) == masks.fingerprint(asyncio.run(theirs()))
 
 
+def test_traces_and_what_is_trained_on_them_are_kept_apart(questions, tmp_path):
+    pytest.importorskip("trl", reason="needs the extra train")
+    from tertulia.training import sft
+
+    run, traces, tuned = asked(questions), tmp_path / "traces", tmp_path / "tuned"
+    asyncio.run(gather(run, traces))
+    before = sorted(traces.rglob("*"))
+    with pytest.raises(TertuliaError, match=r"traces holds a run of leap-t collect: give another --out$"):
+        sft.train(run, traces / "traces.jsonl", traces)
+    assert sorted(traces.rglob("*")) == before
+    tuned.mkdir()
+    sft._claim(run, traces / "traces.jsonl", tuned)
+    with pytest.raises(TertuliaError, match=r"tuned holds another run: give another --out$"):
+        asyncio.run(gather(run, tuned))
+    assert not (tuned / "journals").exists()
+
+
 def test_a_killed_fine_tuning_ends_like_a_whole_one_and_exports_to_gguf(small, tmp_path):
     from safetensors.torch import load_file
 

@@ -362,14 +362,17 @@ def test_an_arm_that_was_changed_is_not_taken_for_what_it_was(tmp_path: Path) ->
     out = tmp_path / "out"
     before, after = (with_arms(tmp_path, arm(order=order)) for order in (["de"], ["es"]))
     cell = next(cell for cell in cells(before) if cell.arm == "a")
-    claim(run_of(before, cell, 1), out / "cells" / cell.name)
     for done in cells(before):  # all is done, so that nothing is trained here
-        (out / "cells" / done.name).mkdir(parents=True, exist_ok=True)
+        (out / "cells" / done.name).mkdir(parents=True)
         for _, size in done.stops:
             (out / "cells" / done.name / f"rows-{size}.json").write_text("[]")
+    claim(run_of(before, cell, 1), out / "cells" / cell.name)
     run_study(before, out)
     with pytest.raises(TertuliaError, match="the cell a-2-1 was begun as another run: call the arm otherwise"):
         run_study(after, out)
+    other = before.training.model_copy(update={"learning_rate": 1.0})
+    with pytest.raises(TertuliaError, match=r"another study \(training.learning_rate: 0.0001 there, 1.0 here\)"):
+        run_study(before.model_copy(update={"training": other}), out)
 
 
 def test_the_second_update_on_a_batch_is_clipped_on_log_probabilities_of_before(tmp_path: Path) -> None:

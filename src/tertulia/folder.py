@@ -58,7 +58,7 @@ def mark_folder(out: Path, mine: Mapping[str, Any], file: str = "run.json", what
 
     Args:
         out: The folder; it is there.
-        mine: What makes the run what it is, as JSON values.
+        mine: What makes the run what it is, as JSON values; "verb" where it is no training.
         file: Where that is kept.
         what: The word for a run.
 
@@ -70,6 +70,9 @@ def mark_folder(out: Path, mine: Mapping[str, Any], file: str = "run.json", what
         known = json.loads(place.read_text()) if place.exists() else None
     except ValueError:
         known = None  # torn by a kill before anything was done
+    made = known.get("verb") if isinstance(known, dict) else None
+    if known is not None and made != mine.get("verb"):  # never "remove it" here: it holds something else
+        raise TertuliaError(f"{out} holds {f'a run of {made}' if made else f'another {what}'}: give another --out")
     if known is not None and known != mine:
         raise TertuliaError(
             f"{out} belongs to another {what}{_differing(known, mine)}: give another --out, or remove it to start again"
