@@ -77,6 +77,12 @@ def test_every_study_that_we_ship_can_be_read(file: Path) -> None:
     assert file.read_text("utf-8").splitlines()[0] == command
 
 
+def test_questions_may_come_from_a_file_for_each_language(tmp_path: Path) -> None:
+    study = Study.load(study_file(tmp_path, 'data = "q_{language}.jsonl"' + STUDY))
+    assert study.evaluation("de").options == {"limit": 4, "language": "de", "data": "q_de.jsonl"}
+    assert study.options == {"limit": 4}, "what the file says stays as it is"
+
+
 def test_arms_are_own_pivot_and_many_with_meetings_and_without(tmp_path: Path) -> None:
     wanted = Study.load(study_file(tmp_path))
     assert wanted.arms("de") == {

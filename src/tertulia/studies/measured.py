@@ -135,14 +135,11 @@ def measure(
     with working_in(folder):
         for language in languages:
             lines.before = f"{language}: "
-            given = {**(options or {}), "language": language}
-            if data is not None:
-                given["data"] = data.replace("{language}", language)
             led = {} if thinking == "free" else {"thinking_language": language, "thinking_by": thinking}
             asked = Evaluation(
                 task=task,
                 methods=("independent",),
-                options=given,
+                options=options_in(language, options or {}, data),
                 circles=circles,
                 seed=seed,
                 engine=engine,
@@ -156,6 +153,12 @@ def measure(
                 lines.tell(f"{came.failed[0]} circles failed, and are left out: {came.failed[1]}")
             found[language] = _measured(read(came.logs["independent"]).circles, language)
     return found
+
+
+def options_in(language: str, options: Mapping[str, Any], data: str | None) -> dict[str, Any]:
+    """The options of a task for questions in a language, from files with {language} in their name if there are any."""
+    given = {**options, "language": language}
+    return given if data is None else {**given, "data": data.replace("{language}", language)}
 
 
 class Lines:

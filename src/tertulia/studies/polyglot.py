@@ -22,7 +22,7 @@ from tertulia.evaluation.evaluate import Evaluation, read, write
 from tertulia.evaluation.evaluate import run as evaluate
 from tertulia.evaluation.records import CircleRecord
 from tertulia.folder import working_in
-from tertulia.studies.measured import Lines
+from tertulia.studies.measured import Lines, options_in
 from tertulia.training.run_file import Positive, Table
 from tertulia.world.language import LANGUAGES
 
@@ -117,13 +117,10 @@ class Study(Table):
 
     def evaluation(self, language: str) -> Evaluation:
         """What is asked for questions in a language."""
-        options = {**self.options, "language": language}
-        if self.data is not None:
-            options["data"] = self.data.replace("{language}", language)
         return Evaluation(
             task=self.task,
             methods=tuple(dict.fromkeys(self.arms(language).values())),
-            options=options,
+            options=options_in(language, self.options, self.data),
             circles=self.circles,
             seed=self.seed,
             engine=self.engine,
