@@ -295,6 +295,7 @@ def evaluation(folder: Path, *more: str, program: tuple[str, ...] = ("-m", "tert
 def run(command: list[str]) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment())
     assert done.returncode == 0, done.stderr
+    assert "inspect_ai" not in done.stderr and "retry" not in done.stderr, "Inspect's lines tell nobody anything"
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -429,7 +430,8 @@ def test_a_study_goes_on_after_a_kill(tmp_path: Path) -> None:
     file.write_text(file.read_text() + arm(name="tuned", paradigm="sft"))
     command = [sys.executable, "-m", "tertulia", "study", "law", str(file), "--out", str(out)]
     quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.Popen(command, start_new_session=True, env=quiet, stdout=subprocess.DEVNULL)
+    with (tmp_path / "err").open("w") as err:
+        first = subprocess.Popen(command, start_new_session=True, env=quiet, stdout=subprocess.DEVNULL, stderr=err)
     base = out / "cells" / "base-0-1" / "rows-0.json"
     until = time.monotonic() + 200
     while not base.exists() and time.monotonic() < until:
@@ -442,7 +444,10 @@ def test_a_study_goes_on_after_a_kill(tmp_path: Path) -> None:
     assert not alive(first.pid), "a cell goes on alone, and would meet the one that a restart begins"
     assert base.exists() and not (out / "cells" / "grown-2-1" / "rows-2.json").exists()
     was = base.stat().st_mtime_ns
-    subprocess.run(command, check=True, env=quiet, stdout=subprocess.DEVNULL, timeout=400)
+    with (tmp_path / "err").open("a") as err:
+        subprocess.run(command, check=True, env=quiet, stdout=subprocess.DEVNULL, stderr=err, timeout=400)
+    told = (tmp_path / "err").read_text()
+    assert not re.search("leaked semaphore|missing keys|mtime", told), told
     assert base.stat().st_mtime_ns == was, "what is done is not done again"
     with (out / "table.csv").open() as table:
         rows = list(csv.DictReader(table))

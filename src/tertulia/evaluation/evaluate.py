@@ -8,9 +8,9 @@ their journals.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict, dataclass, field
@@ -24,6 +24,7 @@ from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
 from tertulia.evaluation.thinking import MISSING, told
 from tertulia.folder import working_in
+from tertulia.quiet import quiet
 from tertulia.tasks.question import Question
 
 ASKED = "evaluation.json"
@@ -250,8 +251,8 @@ def run_arm(
         metadata={"arm": one.label, "settings": {**one.settings, **informed}, "evaluation": asked.identity},
     )
     logs = folder / one.slug / "logs"
-    # Inspect greets on standard output whatever the display is; with --json there is one object and nothing else.
-    with redirect_stdout(sys.stderr) if display == "none" else nullcontext():
+    # Inspect greets on standard output whatever the display is; what goes wrong is in the log.
+    with quiet(), redirect_stdout(io.StringIO()) if display == "none" else nullcontext():
         _, found = eval_set(
             task,
             log_dir=str(logs),

@@ -25,6 +25,7 @@ from typing import Any
 
 from tertulia.errors import TertuliaError
 from tertulia.folder import mark_folder, working_in
+from tertulia.quiet import quiet_tracker
 from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
 from tertulia.training.leap_rl import claim
 from tertulia.training.parallel import judged, prompt_of, strays, train
@@ -136,6 +137,7 @@ def _run(study: Study, out: Path, at_once: int, tell: Callable[[str, int, int], 
     left = [cell for cell in planned if not _done(cell, out)]
     done = len(planned) - len(left)
     context = multiprocessing.get_context("spawn")
+    quiet_tracker()
     workers = min(at_once, max(1, len(left)))
     with ProcessPoolExecutor(workers, context, initializer=end_with, initargs=(os.getpid(),)) as pool:
         waiting: dict[Future[None], Cell] = {pool.submit(run_cell, study, cell, out): cell for cell in left}

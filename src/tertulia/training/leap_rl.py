@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
 from tertulia.folder import is_main, mark_folder, working_in
 from tertulia.profile import Profile, profile_for
+from tertulia.quiet import quiet
 from tertulia.settings import Settings, resolve
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
@@ -347,13 +347,10 @@ def train(run: Run, out: Path) -> Path:
     from transformers.utils.logging import disable_progress_bar
 
     folder = out / "model"
-    with working_in(out), warnings.catch_warnings():
+    with working_in(out), quiet():
         claim(run, out)
         if (folder / WHOLE).exists():
             return folder
-        # TRL says at each start that rollout functions may change; transformers renames what TRL still sets.
-        warnings.filterwarnings("ignore", message=".*rollout_func")
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         trainer = make_trainer(run, out)
         trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +21,7 @@ from tertulia.errors import TertuliaError
 from tertulia.folder import is_main, working_in
 from tertulia.grading import extract_answer, is_correct
 from tertulia.profile import Profile, profile_for
+from tertulia.quiet import quiet
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
 from tertulia.training.leap_rl import Dials, claim, grpo_arguments
@@ -368,12 +368,10 @@ def train(run: Run, out: Path) -> Path:
     run.check()
     folder = out / "model"
     whole = folder / WHOLE
-    with working_in(out), warnings.catch_warnings():
+    with working_in(out), quiet():
         claim(run, out)
         if whole.exists() and int(whole.read_text()) >= run.steps:
             return folder
-        # transformers renames what TRL still sets.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         trainer = make_trainer(run, out)
         trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))

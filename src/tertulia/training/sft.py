@@ -11,12 +11,12 @@ import argparse
 import hashlib
 import json
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
 from tertulia.folder import is_main, mark_folder, working_in
+from tertulia.quiet import quiet
 from tertulia.training.leap_t import Run
 from tertulia.training.masks import PROBE, Trace, fingerprint, labels, read_traces
 from tertulia.training.rl_log import WHOLE, last_checkpoint
@@ -233,12 +233,10 @@ def train(run: Run, data: Path, out: Path) -> Path:
     folder = out / "model"
     if not data.is_file():
         raise TertuliaError(f"there are no traces {data}: collect some first")
-    with working_in(out), warnings.catch_warnings():
+    with working_in(out), quiet():
         _claim(run, data, out)
         if (folder / WHOLE).exists():
             return folder
-        # transformers renames what TRL still sets.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         trainer = make_trainer(run, data, out)
         trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
