@@ -56,7 +56,7 @@ async def tell(
 ) -> Told:
     """Runs one circle on the scripted engine."""
     engine = engine or ScriptedEngine()
-    resolved = resolve(profile, {"doubt": 0.0} | settings)  # doubt only where a test asks for it
+    resolved = resolve(profile, {"doubt": 0.0, "margin": 1} | settings)  # others only where a test asks for them
     events: list[Event] = []
 
     def observer(event: Event) -> None:
