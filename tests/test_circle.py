@@ -381,7 +381,7 @@ async def test_a_forced_beginning_is_part_of_the_thought_and_nobody_generated_it
     engine = ScriptedEngine()
     ids = await engine.tokenize("1) 13+80=93\n2) 9")
     forced = Span("thought", ids, "1) 13+80=93\n2) 9", len(ids))
-    settings = resolve(PEBBLE, {"paths": 2, "every": 0, "doubt": 0.0})
+    settings = resolve(PEBBLE, {"paths": 2, "every": 0, "doubt": 0.0, "margin": 1})
     result = await solve_with(engine, PEBBLE, QUESTION, settings, beginnings=[forced, None])
     trapped, free = result.paths
     thought = next(span for span in trapped.spans if span.kind == "thought")
