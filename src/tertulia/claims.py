@@ -141,7 +141,8 @@ def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
         thought_step: How a step is read in a thought.
     """
     thought = (path.spans[-1].text if path.spans[-1].kind == "thought" else "") + came
-    return thought.endswith("\n") and len(_steps(thought_step, thought)) > path.answering
+    wanted = 2 if path.answering else 1
+    return thought.endswith("\n") and len(_steps(thought_step, thought)) >= wanted
 
 
 def first_difference(mine: Claims, peers: Sequence[Claims], margin: int = 1) -> Marker | None:
