@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tertulia.answers.extract import extract_answer
 from tertulia.engines.base import Engine, Request, Sampling
-from tertulia.grading import extract_answer
-from tertulia.profile import profile_for
+from tertulia.model import profile_for
 from tertulia.settings import resolve
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from common import table
 from tertulia.api import solve_with
 from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.engines.embedded import EmbeddedEngine
-from tertulia.profile import profile_for
+from tertulia.model import profile_for
 from tertulia.settings import resolve
 from tertulia.world.problems import problem
 
@@ -121,9 +121,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     """Measures both loads in both modes."""
     rows = []
     for questions in arguments.questions:
-        engine = CountingEngine(
-            arguments.model, slots=8 * questions, context_per_slot=1024, threads=arguments.threads
-        )
+        engine = CountingEngine(arguments.model, slots=8 * questions, context_per_slot=1024, threads=arguments.threads)
         async with engine:
             for mode in ("sync", "board"):
                 found = []
@@ -153,12 +151,8 @@ async def measure(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=None, help="GGUF file; the packaged pebble if not given")
     parser.add_argument("--questions", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)

@@ -87,8 +87,7 @@ def main() -> None:
         rows.append((steps, row))
         told = [f"{100 * e.mean:.1f} [{100 * e.low:.1f}, {100 * e.high:.1f}]" for e in row[:4]]
         print(
-            f"| {steps} | {alone[steps][0].questions} | {' | '.join(told)} "
-            f"| {100 * row[6]:.1f} | {100 * row[7]:.1f} |"
+            f"| {steps} | {alone[steps][0].questions} | {' | '.join(told)} | {100 * row[6]:.1f} | {100 * row[7]:.1f} |"
         )
     if chosen.plot:
         figure_of(rows, chosen.plot)

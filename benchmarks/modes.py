@@ -23,7 +23,7 @@ from common import seed_of, table
 from tertulia.api import solve_with
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.evaluation.statistics import mean_over_questions, paired_difference, ratio_of_means
-from tertulia.profile import profile_for
+from tertulia.model import profile_for
 from tertulia.settings import resolve
 from tertulia.world.problems import problem
 

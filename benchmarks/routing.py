@@ -17,7 +17,7 @@ import random
 import time
 from contextlib import suppress
 
-from tertulia.routing import POLICIES, route_async
+from tertulia.circle.routing import POLICIES, route_async
 
 TICK = 0.001
 
@@ -67,9 +67,7 @@ async def watched(options: argparse.Namespace) -> tuple[float, Ticker, Ticker]:
 
 def main() -> None:
     """Prints what was done, the time it took, and how late the event loop was."""
-    parser = argparse.ArgumentParser(
-        description="Time of all-pairs routing and the event loop's longest block"
-    )
+    parser = argparse.ArgumentParser(description="Time of all-pairs routing and the event loop's longest block")
     parser.add_argument("--paths", type=int, default=1024)
     parser.add_argument("--characters", type=int, default=1000)
     parser.add_argument("--heard", type=int, default=4)
@@ -80,17 +78,13 @@ def main() -> None:
     options = parser.parse_args()
     seconds, idle, busy = asyncio.run(watched(options))
     pairs = options.paths * (options.paths - 1) // 2
-    print(
-        f"{options.policy}: {options.paths} summaries of {options.characters} characters, seed {options.seed}"
-    )
+    print(f"{options.policy}: {options.paths} summaries of {options.characters} characters, seed {options.seed}")
     print(f"time: {seconds:.2f} s, {seconds / max(pairs, 1) * 1e6:.0f} us a pair, one thread")
     print(
         f"longest block of the event loop: {max(busy.late) * 1000:.1f} ms in {len(busy.late)} ticks (target: "
         f"under 20), {max(busy.worked) * 1000:.1f} ms of it at most this process's own CPU time"
     )
-    print(
-        f"the same in {len(idle.late)} idle ticks, the noise of this machine: {max(idle.late) * 1000:.1f} ms"
-    )
+    print(f"the same in {len(idle.late)} idle ticks, the noise of this machine: {max(idle.late) * 1000:.1f} ms")
 
 
 if __name__ == "__main__":

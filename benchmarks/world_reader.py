@@ -1,6 +1,6 @@
 """How right a reader is who makes the world's injected mistakes and no others: the noise in pebble's data.
 
-    python benchmarks/world_reader.py --questions 400
+python benchmarks/world_reader.py --questions 400
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from tertulia import solve
+from tertulia.circle.events import Event
 from tertulia.cli import report
 from tertulia.cli.lines import Lines
 from tertulia.cli.live import picture
 from tertulia.cli.scene import Scene
-from tertulia.events import Event
 
 
 def main() -> None:

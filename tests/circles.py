@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
+from tertulia.circle.events import Event
+from tertulia.circle.journal import Journal
+from tertulia.circle.methods import BY_NAME
+from tertulia.circle.outcome import Outcome
+from tertulia.circle.run import Run, voices
 from tertulia.engines.base import TEXT_ID, Generation, OnTokens, Request, Token
-from tertulia.engines.model_dialect import ModelDialect
 from tertulia.engines.scripted import ScriptedEngine
-from tertulia.events import Event
-from tertulia.journal import Journal
-from tertulia.methods import BY_NAME
-from tertulia.outcome import Outcome
-from tertulia.profile import Profile, profile_for
-from tertulia.run import Run, voices
+from tertulia.model import Profile, profile_for
+from tertulia.model_dialect import ModelDialect
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 

@@ -11,11 +11,11 @@ import pytest
 
 from circles import AT_CLAIMS, PEBBLE, QUESTION, Told, tell
 from tertulia.api import solve_with
-from tertulia.engines.model_dialect import ModelDialect
+from tertulia.circle.path import Span
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.path import Span
-from tertulia.profile import Profile
+from tertulia.model import Profile
+from tertulia.model_dialect import ModelDialect
 from tertulia.settings import resolve
 
 P0, P1, P2 = "q0/c0/p0", "q0/c0/p1", "q0/c0/p2"

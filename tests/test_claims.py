@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from circles import PEBBLE
-from tertulia.claims import Claims, Marker, first_difference, read_claims, tally
-from tertulia.path import Path, Place, Span, SpanKind, Step
+from tertulia.circle.claims import Claims, Marker, first_difference, read_claims, tally
+from tertulia.circle.path import Path, Place, Span, SpanKind, Step
 
 PATTERNS = PEBBLE.claims
 

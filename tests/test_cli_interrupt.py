@@ -15,7 +15,7 @@ START = """
 import asyncio, sys, threading, time
 from tertulia import api
 from tertulia.cli import main
-from tertulia.events import Event
+from tertulia.circle.events import Event
 
 SETTINGS = {"paths": 1, "budget": 9, "method": "leap", "mode": "sync", "seed": 0}
 

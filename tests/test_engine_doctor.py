@@ -10,8 +10,8 @@ import pytest
 from engine_fakes import Fake
 from tertulia.engines import doctor
 from tertulia.engines.base import EngineError, Generation, OnTokens, Request
+from tertulia.engines.client import HttpEngine
 from tertulia.engines.doctor import Check, examine
-from tertulia.engines.http import HttpEngine
 from tertulia.engines.scripted import Fault, ScriptedEngine
 
 

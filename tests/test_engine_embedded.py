@@ -16,8 +16,8 @@ import pytest
 pytest.importorskip("gguf", reason="writing the test's model needs the gguf package")
 from make_gguf import make_gguf
 from tertulia.engines.base import EngineError, Generation, Request, Sampling, Token
+from tertulia.engines.client import HttpEngine
 from tertulia.engines.embedded import EmbeddedEngine
-from tertulia.engines.http import HttpEngine
 
 GREEDY = Sampling(temperature=0.0)
 WILD = Sampling(temperature=2.5, top_p=1.0, top_k=0)

@@ -15,8 +15,8 @@ import pytest
 
 from engine_fakes import STORY, Fake, Trouble
 from tertulia.engines.base import TEXT_ID, EngineError, Generation, Request, Token
-from tertulia.engines.dialects import Part, Vllm
-from tertulia.engines.http import HttpEngine
+from tertulia.engines.client import HttpEngine
+from tertulia.engines.servers import Part, Vllm
 
 WHOLE = STORY.removesuffix("<|end|>")
 IDS = ("vllm", "sglang", "llama.cpp")

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tertulia import equivalence
-from tertulia.equivalence import equivalent, group_answers, tidy
+from tertulia.answers import equivalence
+from tertulia.answers.equivalence import equivalent, group_answers, tidy
 from tertulia.errors import TertuliaError
 
 HANGS = r"\prod_{k=1}^{10^{8}} k"
@@ -105,9 +105,7 @@ def test_every_way_to_write_a_number_is_the_same_number(top: int, bottom: int) -
 
 @settings(deadline=None)
 @given(
-    st.lists(st.sampled_from(["\\text{", "}", "\\", ",", "$", ".", " ", "a", "\\left", "{,}", "~", "1"])).map(
-        "".join
-    )
+    st.lists(st.sampled_from(["\\text{", "}", "\\", ",", "$", ".", " ", "a", "\\left", "{,}", "~", "1"])).map("".join)
 )
 def test_tidying_twice_changes_no_more(text: str) -> None:
     assert tidy(tidy(text)) == tidy(text)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tertulia.circle.path import TokenCounts
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import NAMES, arm, arms
@@ -22,7 +23,6 @@ from tertulia.evaluation.bench import Bench, file_name
 from tertulia.evaluation.comparison import compare, pool_of
 from tertulia.evaluation.records import CircleRecord, PathRecord, injected_weight
 from tertulia.evaluation.report import tables
-from tertulia.path import TokenCounts
 from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 

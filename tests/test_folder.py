@@ -11,12 +11,12 @@ import pytest
 
 from tertulia.cli import main
 from tertulia.errors import TertuliaError
-from tertulia.folder import mark_folder, working_in
+from tertulia.files import mark_folder, working_in
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tertulia.folder import working_in
+from tertulia.files import working_in
 with working_in(Path(sys.argv[1])):
     print("there", flush=True)
     time.sleep(60)

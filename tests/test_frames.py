@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from circles import PEBBLE
-from tertulia.claims import Claims
-from tertulia.frames import Frame, Post, neutral
-from tertulia.profile import Profile
+from tertulia.circle.claims import Claims
+from tertulia.circle.frames import Frame, Post, neutral
+from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 

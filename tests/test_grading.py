@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tertulia.answers.extract import extract_answer, is_correct, own_words
 from tertulia.errors import TertuliaError
-from tertulia.grading import extract_answer, is_correct, own_words
 
 # --- the last box ---------------------------------------------------------------------------------
 

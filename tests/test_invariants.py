@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from circles import PEBBLE, Recorder, TextServer, random_script, tell
+from tertulia.circle.frames import neutral
+from tertulia.circle.path import GENERATED_KINDS, Path
 from tertulia.engines.base import EngineError
 from tertulia.engines.scripted import CONTROL, Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.frames import neutral
-from tertulia.path import GENERATED_KINDS, Path
-from tertulia.profile import Profile
+from tertulia.model import Profile
 from tertulia.settings import resolve
 
 SMALL = Profile(name="small", wording="full", summary_tokens=30, answer_tokens=12)

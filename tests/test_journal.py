@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tertulia import journal as journal_module
+from tertulia.circle import journal as journal_module
+from tertulia.circle.journal import Journal, read_journal
 from tertulia.errors import TertuliaError
-from tertulia.journal import Journal, read_journal
 
 CHILD = Path(__file__).with_name("journal_child.py")
 HEADER = {"question": "¿Cuánto es 2+2?", "seed": 7, "circle": {"paths": 8, "every": 512}}
@@ -54,9 +54,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
-async def test_a_step_runs_once_and_its_value_is_what_a_resumed_run_reads(
-    tmp_path: Path, on_disk: bool
-) -> None:
+async def test_a_step_runs_once_and_its_value_is_what_a_resumed_run_reads(tmp_path: Path, on_disk: bool) -> None:
     path = tmp_path / "run.jsonl" if on_disk else None
     ran: list[str] = []
     async with Journal.open(path, HEADER) as journal:
@@ -188,7 +186,7 @@ def test_a_disk_that_is_full_gives_one_line_and_leaves_whole_lines(tmp_path: Pat
     program = """
 import asyncio, resource, sys
 from tertulia.errors import TertuliaError
-from tertulia.journal import Journal
+from tertulia.circle.journal import Journal
 async def main():
     journal = Journal.open(sys.argv[1], {"seed": 1})
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
@@ -202,9 +200,7 @@ async def main():
     await journal.close()
 asyncio.run(main())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     said = done.stdout.splitlines()
     assert len(said) == 2 and said[0] == said[1]
@@ -242,10 +238,7 @@ async def test_other_arguments_are_refused_and_each_difference_is_named(tmp_path
         )
     line = str(caught.value)
     assert "\n" not in line
-    assert (
-        "(seed: journal 7, now 8; circle.every: journal 512, now nothing; old: journal true, now nothing; "
-        in line
-    )
+    assert "(seed: journal 7, now 8; circle.every: journal 512, now nothing; old: journal true, now nothing; " in line
     assert "new: journal nothing, now null)" in line
     assert "same" not in line.split("give the same")[0] and "question" not in line and "paths" not in line
     assert path.read_bytes() == before

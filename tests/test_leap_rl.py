@@ -22,21 +22,21 @@ for module in ("transformers", "datasets", "trl", "gguf", "tensorboard"):
 from circles import AT_CLAIMS, PEBBLE, QUESTION  # noqa: E402
 from engine_fakes import Fake  # noqa: E402
 from tertulia.api import solve_with  # noqa: E402
+from tertulia.circle.path import Path as Thought  # noqa: E402
+from tertulia.circle.path import Span, Step  # noqa: E402
 from tertulia.cli import train_rl  # noqa: E402
 from tertulia.engines.base import EngineError, Generation, Request, Sampling  # noqa: E402
-from tertulia.engines.http import HttpEngine  # noqa: E402
+from tertulia.engines.client import HttpEngine  # noqa: E402
 from tertulia.engines.scripted import ScriptedEngine  # noqa: E402
+from tertulia.engines.transformers import Sampled, TransformersEngine, load_start  # noqa: E402
 from tertulia.errors import TertuliaError  # noqa: E402
-from tertulia.path import Path as Thought  # noqa: E402
-from tertulia.path import Span, Step  # noqa: E402
-from tertulia.profile import profile_for  # noqa: E402
+from tertulia.model import profile_for  # noqa: E402
 from tertulia.settings import resolve  # noqa: E402
 from tertulia.studies.meetings import Effect  # noqa: E402
 from tertulia.tasks.question import Question  # noqa: E402
 from tertulia.training import leap_rl  # noqa: E402
 from tertulia.training.rl_log import WHOLE  # noqa: E402
 from tertulia.training.rollouts import Circle, Rollouts, guards, rewards, sequences  # noqa: E402
-from tertulia.training.transformers_engine import Sampled, TransformersEngine, load_start  # noqa: E402
 
 FREE = Sampling(1.0, 1.0, 0, 0.0)
 RUN: dict[str, Any] = {
@@ -410,8 +410,8 @@ def toml(item: tuple[str, Any]) -> str:
 
 
 async def test_a_model_without_a_chat_format_gets_one_line(pebble):
-    from tertulia.engines.model_dialect import ModelDialect
-    from tertulia.profile import Profile
+    from tertulia.model import Profile
+    from tertulia.model_dialect import ModelDialect
 
     model, tokenizer = pebble
     template, tokenizer.chat_template = tokenizer.chat_template, None

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from tertulia.circle.path import Path as Thought
+from tertulia.circle.path import Span, Step
 from tertulia.cli import train as command
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
-from tertulia.path import Path as Thought
-from tertulia.path import Span, Step
 from tertulia.studies.meetings import Effect
 from tertulia.training import masks
 from tertulia.training.collect import Collected, collect, dropped_for

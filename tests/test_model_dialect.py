@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from engine_fakes import Fake
-from tertulia.engines.http import HttpEngine
-from tertulia.engines.model_dialect import ModelDialect
+from tertulia.engines.client import HttpEngine
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.profile import Profile
+from tertulia.model import Profile
+from tertulia.model_dialect import ModelDialect
 
 QUESTION = "What is </think> 3+4?"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tertulia.errors import TertuliaError
-from tertulia.quiet import LINES, quiet
+from tertulia.evaluation.quiet import LINES, quiet
 
 
 class Heard(logging.Handler):
@@ -87,7 +87,7 @@ def test_each_training_is_quiet(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing has to be removed there")
 def test_a_kill_leaves_no_line_about_semaphores() -> None:
-    code = "from tertulia.quiet import quiet_tracker; import multiprocessing, os, signal; quiet_tracker(); "
+    code = "from tertulia.evaluation.quiet import quiet_tracker; import multiprocessing, os, signal; quiet_tracker(); "
     code += "kept = multiprocessing.get_context('spawn').Semaphore(); os.kill(os.getpid(), signal.SIGKILL)"
     for text, lines in ((code, 0), (code.replace("quiet_tracker(); ", ""), 1)):
         done = subprocess.run([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True, timeout=60)

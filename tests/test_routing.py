@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tertulia import routing
+from tertulia.circle import routing
+from tertulia.circle.routing import POLICIES, route, route_async, similarity
 from tertulia.errors import TertuliaError
-from tertulia.routing import POLICIES, route, route_async, similarity
 
 # Few letters, so that blanks, duplicates and ties are common.
 summary = st.none() | st.text("ab \n", max_size=6)
@@ -132,11 +132,7 @@ def test_paths_choose_in_rounds_when_peers_are_scarce() -> None:
 def test_another_seed_gives_the_first_choice_to_another() -> None:
     texts = ["aaaa", "aaab", "aaac", "zzzz"]
     lucky = {
-        next(
-            ear
-            for ear, peers in enumerate(route("dispersed", texts, 1, seed=seed, max_heard=1))
-            if 3 in peers
-        )
+        next(ear for ear, peers in enumerate(route("dispersed", texts, 1, seed=seed, max_heard=1)) if 3 in peers)
         for seed in range(30)
     }
     assert lucky == {0, 1, 2}

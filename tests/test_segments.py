@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tertulia.circle.segments import find_close, keep_to_boundary, parts
 from tertulia.engines.base import TEXT_ID, Generation, Token
-from tertulia.segments import find_close, keep_to_boundary, parts
 
 
 def tokens(*texts: str) -> list[Token]:

@@ -8,7 +8,7 @@ import pytest
 
 from circles import PEBBLE
 from tertulia.errors import TertuliaError
-from tertulia.profile import Profile, profile_for
+from tertulia.model import Profile, profile_for
 from tertulia.settings import resolve
 
 

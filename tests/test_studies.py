@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from tertulia.circle.events import Event
+from tertulia.circle.path import Path as ReasoningPath
+from tertulia.circle.path import Span
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
-from tertulia.events import Event
-from tertulia.path import Path as ReasoningPath
-from tertulia.path import Span
-from tertulia.profile import profile_for
+from tertulia.model import profile_for
 from tertulia.studies import sweep as sweeps
 from tertulia.studies.meetings import Effect, Listener, Truth, effects
 from tertulia.studies.trap import Trap, study

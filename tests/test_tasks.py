@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tertulia.answers.extract import extract_answer
 from tertulia.errors import TertuliaError
-from tertulia.grading import extract_answer
 from tertulia.seeds import draw
 from tertulia.tasks import BENCHMARKS, Question, load
 from tertulia.wording import Wording

@@ -11,6 +11,8 @@ import pytest
 
 from circles import PEBBLE, QUESTION, Told, tell
 from tertulia.api import header, solve_with
+from tertulia.circle.path import Path, Span, SpanKind
+from tertulia.circle.run import voices
 from tertulia.engines.base import EngineInfo
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
@@ -19,9 +21,7 @@ from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.records import CircleRecord, PathRecord, Spoken
 from tertulia.evaluation.thinking import own_thought, rates
-from tertulia.path import Path, Span, SpanKind
-from tertulia.profile import Profile
-from tertulia.run import voices
+from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.tasks.question import Question
 from tertulia.wording import Wording

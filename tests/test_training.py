@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install 'tertulia[train]' runs these tests"
-)
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'tertulia[train]' runs these tests")
 pytest.importorskip("transformers", reason="transformers is not installed: pip install 'tertulia[train]'")
 
 from tertulia.errors import TertuliaError  # noqa: E402

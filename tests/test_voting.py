@@ -10,17 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tertulia import voting
+from tertulia.circle import voting
+from tertulia.circle.voting import Verdict, vote, vote_async
 from tertulia.errors import TertuliaError
-from tertulia.voting import Verdict, vote, vote_async
 
 answers = st.lists(st.none() | st.sampled_from(["1", "2", "2.0", "4/2", "3", " ", "", "x"]), max_size=12)
 
 
 def test_the_majority_wins_and_the_verdict_says_how_many_spoke() -> None:
-    assert vote(["7", None, "8", "7", " "], seed=0) == Verdict(
-        "7", {"7": 2, "8": 1}, spoke=3, of=5, tie=False
-    )
+    assert vote(["7", None, "8", "7", " "], seed=0) == Verdict("7", {"7": 2, "8": 1}, spoke=3, of=5, tie=False)
 
 
 def test_nobody_spoke() -> None:
@@ -55,9 +53,7 @@ def test_every_vote_is_counted_once_and_the_winner_has_most(given_: list[str | N
 
 @settings(max_examples=60, deadline=None)
 @given(answers, st.integers(0, 9), st.randoms(use_true_random=False))
-def test_the_order_of_the_paths_does_not_decide(
-    given_: list[str | None], seed: int, draw: random.Random
-) -> None:
+def test_the_order_of_the_paths_does_not_decide(given_: list[str | None], seed: int, draw: random.Random) -> None:
     plain = [answer for answer in given_ if answer not in ("2.0", "4/2")]
     shuffled = draw.sample(plain, len(plain))
     assert vote(shuffled, seed=seed) == vote(plain, seed=seed)
@@ -78,9 +74,7 @@ def test_total_support_breaks_a_tie_before_the_seed_but_overrules_no_majority() 
 
 def test_shortest_majority_prefers_the_shorter_of_equal_groups() -> None:
     for seed in range(10):
-        verdict = vote(
-            ["1", "1", "2", "2"], lengths=[900, 700, 300, 1200], rule="shortest-majority", seed=seed
-        )
+        verdict = vote(["1", "1", "2", "2"], lengths=[900, 700, 300, 1200], rule="shortest-majority", seed=seed)
         assert verdict.answer == "2" and verdict.tie and verdict.votes == {"2": 2, "1": 2}
 
 
@@ -107,9 +101,7 @@ async def test_vote_async_votes_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_wrong_arguments_get_one_line() -> None:
-    with pytest.raises(
-        TertuliaError, match="unknown vote rule 'best': use one of majority, shortest-majority"
-    ):
+    with pytest.raises(TertuliaError, match="unknown vote rule 'best': use one of majority, shortest-majority"):
         vote(["1"], rule="best", seed=0)  # type: ignore[arg-type]
     with pytest.raises(TertuliaError, match="needs the length of every path"):
         vote(["1"], rule="shortest-majority", seed=0)

@@ -56,9 +56,7 @@ def test_every_language_file_has_the_keys_of_english(language):
     def keys(value, prefix=""):
         if not isinstance(value, dict):
             return {prefix}
-        return set().union(
-            *(keys(inner, f"{prefix}.{key}") for key, inner in value.items() if key != "count")
-        )
+        return set().union(*(keys(inner, f"{prefix}.{key}") for key, inner in value.items() if key != "count"))
 
     assert keys(Language.load(language).data) == keys(Language.load("en").data)
     assert len(Language.load(language).data["names"]) == 6
@@ -74,10 +72,7 @@ def test_russian_counts_agree_with_their_number():
 
 
 def test_no_test_problem_is_in_the_training_split():
-    keys = {
-        split: {problem(seed, "easy", split).key for seed in range(2000)}
-        for split in ("train", "dev", "test")
-    }
+    keys = {split: {problem(seed, "easy", split).key for seed in range(2000)} for split in ("train", "dev", "test")}
     assert not keys["train"] & keys["test"]
     assert not keys["train"] & keys["dev"]
     assert not keys["dev"] & keys["test"]
@@ -87,17 +82,12 @@ def test_the_key_sees_what_is_calculated_and_not_how_it_is_told():
     from dataclasses import replace
 
     drawn = problem(3, "default")
-    assert (
-        replace(drawn, name=(drawn.name + 1) % 6, distractors=(), item="pen", reversed_pairs=()).key
-        == drawn.key
-    )
+    assert replace(drawn, name=(drawn.name + 1) % 6, distractors=(), item="pen", reversed_pairs=()).key == drawn.key
     assert replace(drawn, start=drawn.start + 1).key != drawn.key
 
 
 def test_a_step_told_before_the_one_done_first_is_told_so():
-    drawn = next(
-        p for p in (problem(seed, "long") for seed in range(100)) if p.reversed_pairs and not p.distractors
-    )
+    drawn = next(p for p in (problem(seed, "long") for seed in range(100)) if p.reversed_pairs and not p.distractors)
     place = drawn.reversed_pairs[0]
     told = drawn.question("en").split("But just before that: ")
     assert len(told) == len(drawn.reversed_pairs) + 1
@@ -107,9 +97,7 @@ def test_a_step_told_before_the_one_done_first_is_told_so():
     assert told[1].lower().startswith(first.lower())
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("difficulty", "easy, default, long"), ("split", "train, dev, test")]
-)
+@pytest.mark.parametrize(("name", "expected"), [("difficulty", "easy, default, long"), ("split", "train, dev, test")])
 def test_unknown_names_get_one_clear_line(name, expected):
     with pytest.raises(TertuliaError, match=expected):
         problem(1, **{name: "nonsense"})

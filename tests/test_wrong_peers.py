@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from circles import AT_CLAIMS, PEBBLE, Told, tell
-from tertulia.claims import LONGEST_VALUE, Claims
+from tertulia.answers.equivalence import equivalent
+from tertulia.circle.claims import LONGEST_VALUE, Claims
+from tertulia.circle.frames import Frame, Heard, Post, another
 from tertulia.engines.scripted import CONTROL, ScriptedEngine
-from tertulia.equivalence import equivalent
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
-from tertulia.frames import Frame, Heard, Post, another
-from tertulia.profile import Profile
+from tertulia.evaluation.wrong_peers import WrongPeers, orders
+from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
-from tertulia.wrong_peers import WrongPeers, orders
 
 FULL = Profile(name="small", wording="full", summary_tokens=60, answer_tokens=12)
 READ = {"profile": AT_CLAIMS, "summaries": "read", "every": 7, "paths": 8}

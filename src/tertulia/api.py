@@ -16,16 +16,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from tertulia.circle.board import Meeting
+from tertulia.circle.events import Event, Observer
+from tertulia.circle.journal import Journal
+from tertulia.circle.path import Path, Span, TokenCounts
+from tertulia.circle.run import Dialect, Run, voices
+from tertulia.circle.voting import Verdict
 from tertulia.engines.base import Engine, EngineInfo
 from tertulia.errors import TertuliaError
-from tertulia.events import Event, Observer
-from tertulia.journal import Journal
-from tertulia.meeting import Meeting
-from tertulia.path import Path, Span, TokenCounts
-from tertulia.profile import Profile, profile_for
-from tertulia.run import Dialect, Run, voices
+from tertulia.model import Profile, profile_for
 from tertulia.settings import Settings, resolve
-from tertulia.voting import Verdict
 from tertulia.wording import Wording
 
 __all__ = ["Event", "Observer", "Result", "solve", "solve_async"]
@@ -195,8 +195,8 @@ async def solve_with(
         dialect: How the model is asked, where that has been found out already.
         beginnings: What the thought of each path is forced to begin with, None for a free one; of kind "thought".
     """
-    from tertulia import methods
-    from tertulia.grading import is_correct
+    from tertulia.answers.extract import is_correct
+    from tertulia.circle import methods
 
     async with _running(engine, profile, question, settings, journal, observer, dialect, beginnings) as run:
         info, dump = engine.info, settings.model_dump(mode="json")
@@ -233,7 +233,7 @@ async def _running(
     beginnings: Sequence[Span | None],
 ) -> AsyncIterator[Run]:
     """A run with its journal open, which is closed in the end unless the caller opened it."""
-    from tertulia.engines.model_dialect import ModelDialect
+    from tertulia.model_dialect import ModelDialect
 
     wording = Wording.load(profile.wording, settings.language, settings.wording)
     spoken = voices(profile, settings, wording)
@@ -314,7 +314,7 @@ def engine_for(
 
         return ScriptedEngine()
     if engine is not None:
-        from tertulia.engines.http import HttpEngine
+        from tertulia.engines.client import HttpEngine
 
         return HttpEngine(engine, model=str(model) if model else None)
     from tertulia.engines.embedded import MAX_SLOTS, EmbeddedEngine

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tertulia.engines.base import Sampling
 from tertulia.errors import TertuliaError
-from tertulia.profile import Profile
+from tertulia.model import Profile
 from tertulia.wording import languages
 
 MethodName = Literal["independent", "leap", "leap-single", "moa"]

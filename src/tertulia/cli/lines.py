@@ -10,7 +10,7 @@ from tertulia.cli.scene import one_line, shortened, without_tags
 from tertulia.cli.view import View
 
 if TYPE_CHECKING:
-    from tertulia.events import Event
+    from tertulia.circle.events import Event
 
 
 class LineView(View):

@@ -16,7 +16,7 @@ from tertulia.cli.scene import Row, Scene, shortened
 from tertulia.cli.view import View
 
 if TYPE_CHECKING:
-    from tertulia.events import Event
+    from tertulia.circle.events import Event
 
 REFRESH = 1 / 4  # seconds between two drawings: the engine needs the core more than the screen does
 BAR = 12  # columns

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tertulia.events import Event
+    from tertulia.circle.events import Event
 
 LONGEST_QUESTION = 1000  # characters
 LAST_STEPS = 3  # step results that a claim shows

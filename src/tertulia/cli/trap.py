@@ -105,7 +105,7 @@ def _run(
     from contextlib import nullcontext
 
     from tertulia.evaluation.bench import Bench
-    from tertulia.folder import working_in
+    from tertulia.files import working_in
     from tertulia.studies.trap import study
 
     async def go() -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tertulia.events import Event
+    from tertulia.circle.events import Event
 
 
 class View:

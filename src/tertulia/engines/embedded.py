@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tertulia.engines.base import EngineError
-from tertulia.engines.http import HttpEngine
+from tertulia.engines.client import HttpEngine
 
 MAX_SLOTS = 256  # llama.cpp's bound on sequences
 SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
@@ -52,7 +52,7 @@ class EmbeddedEngine(HttpEngine):
             retries=1,
         )
         if model is None:
-            from tertulia.profile import pebble_path
+            from tertulia.model import pebble_path
 
             model = pebble_path()
         self._file = _checked(Path(model))

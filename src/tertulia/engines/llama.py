@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.dialects import SEED_LIMIT, Ask, Dialect, Json, Messages, Part
+from tertulia.engines.servers import SEED_LIMIT, Ask, Dialect, Json, Messages, Part
 
 SLICE_TOKENS = 128
 

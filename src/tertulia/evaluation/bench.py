@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.api import Result, engine_for, solve_with
+from tertulia.circle.path import Span
+from tertulia.circle.run import Dialect
 from tertulia.engines.base import Engine
-from tertulia.engines.model_dialect import ModelDialect
 from tertulia.evaluation.arms import Arm
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
 from tertulia.evaluation.thinking import Ear
-from tertulia.path import Span
-from tertulia.profile import Profile, profile_for
-from tertulia.run import Dialect
+from tertulia.model import Profile, profile_for
+from tertulia.model_dialect import ModelDialect
 from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
 from tertulia.studies.meetings import Listener, Truth, effects

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from tertulia.equivalence import group_answers
+from tertulia.answers.equivalence import group_answers
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import PLACEBOS, REFERENCE
 from tertulia.evaluation.equal_tokens import Pool, vote_at

@@ -21,10 +21,10 @@ from tertulia import tasks
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
+from tertulia.evaluation.quiet import quiet
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
 from tertulia.evaluation.thinking import MISSING, told
-from tertulia.folder import working_in
-from tertulia.quiet import quiet
+from tertulia.files import working_in
 from tertulia.tasks.question import Question
 
 ASKED = "evaluation.json"

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from tertulia.answers.extract import is_correct
 from tertulia.api import Result
-from tertulia.claims import read_claims
-from tertulia.grading import is_correct
-from tertulia.path import Path
-from tertulia.profile import Profile
+from tertulia.circle.claims import read_claims
+from tertulia.circle.path import Path
+from tertulia.model import Profile
 from tertulia.studies.meetings import Effect
 
 CACHED_WEIGHT = 0.1
@@ -69,7 +69,7 @@ class PathRecord:
         answer: Its answer, None where it came to none.
         right: Whether that is right.
         votes: Whether it has a vote: it was neither stopped on its way nor only an adviser of others.
-        generated, injected, discarded: Tokens, as `tertulia.path.TokenCounts` has them.
+        generated, injected, discarded: Tokens, as `tertulia.circle.path.TokenCounts` has them.
         cached_share: Share of the context sent again that came from the server's cache; None where unknown.
         error: Why it failed, where it did.
         steps: The values of its steps, the first one's first, "" where it states none; None for a model that states

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tertulia.api import Result
+from tertulia.circle.path import Path, Span
 from tertulia.evaluation.records import CircleRecord
-from tertulia.path import Path, Span
 
 _TITLES = {"thought": "", "summary": "Summary", "heard": "Heard", "answer": "", "cue": "", "prompt": ""}
 

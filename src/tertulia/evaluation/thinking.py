@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
+from tertulia.circle.path import Path, Span
 from tertulia.evaluation.records import CircleRecord, PathRecord, Spoken
 from tertulia.evaluation.statistics import Estimate, mean_over_questions
-from tertulia.path import Path, Span
-from tertulia.profile import Profile
+from tertulia.model import Profile
 from tertulia.settings import Settings
 from tertulia.studies.tongues import off_target
 from tertulia.tasks.question import Question

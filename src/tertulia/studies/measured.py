@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tertulia.errors import TertuliaError
-from tertulia.folder import working_in
+from tertulia.files import working_in
 from tertulia.studies.tables import rows_of
 
 Thinking = Literal["free", "prompt", "sentence"]

@@ -16,14 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from tertulia.answers.equivalence import equivalent
+from tertulia.answers.extract import is_correct
 from tertulia.api import Result
-from tertulia.claims import Claims, read_claims
-from tertulia.equivalence import equivalent
-from tertulia.events import Event
-from tertulia.frames import neutral
-from tertulia.grading import is_correct
-from tertulia.path import Path
-from tertulia.profile import Profile
+from tertulia.circle.claims import Claims, read_claims
+from tertulia.circle.events import Event
+from tertulia.circle.frames import neutral
+from tertulia.circle.path import Path
+from tertulia.model import Profile
 
 Category = Literal["consistent", "unaffected", "influenced", "unknown"]
 CATEGORIES: tuple[Category, ...] = ("consistent", "unaffected", "influenced", "unknown")
@@ -47,7 +47,7 @@ class Effect:
         marked_after: Whether what it next claims there is right, before it is told anything again; None also where it
             claims nothing there by then.
         took: Whether that is the value that peers were told to have at the marked step; None without one.
-        lie: Whether the difference was made up (`tertulia.wrong_peers`, or a false marker).
+        lie: Whether the difference was made up (`tertulia.evaluation.wrong_peers`, or a false marker).
     """
 
     path: int

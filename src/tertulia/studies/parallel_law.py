@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.folder import mark_folder, working_in
-from tertulia.quiet import quiet_tracker
+from tertulia.evaluation.quiet import quiet_tracker
+from tertulia.files import mark_folder, working_in
 from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
 from tertulia.training.leap_rl import claim
 from tertulia.training.parallel import judged, prompt_of, strays, train
@@ -68,9 +68,9 @@ def run_cell(study: Study, cell: Cell, out: Path, threads: int = 1) -> None:
 
 def evaluate(study: Study, start: str | None, seed: int) -> list[dict[str, Any]]:
     """Accuracy and off-target rate in every language; `right` holds each question's outcome, in order."""
+    from tertulia.engines.transformers import load_start
     from tertulia.tasks import load
     from tertulia.training.sampling import continuations
-    from tertulia.training.transformers_engine import load_start
 
     asked, profile = study.evaluation, study.model.known
     model, tokenizer = load_start(start, seed)

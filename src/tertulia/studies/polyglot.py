@@ -21,7 +21,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.evaluate import Evaluation, read, write
 from tertulia.evaluation.evaluate import run as evaluate
 from tertulia.evaluation.records import CircleRecord
-from tertulia.folder import working_in
+from tertulia.files import working_in
 from tertulia.studies.measured import Lines, options_in
 from tertulia.training.run_file import Positive, Table
 from tertulia.world.language import LANGUAGES

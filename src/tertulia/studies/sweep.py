@@ -24,7 +24,7 @@ from tertulia.evaluation.comparison import compare
 from tertulia.evaluation.evaluate import Evaluation, false_rate, run_arm, spends_of, write
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import Estimate
-from tertulia.folder import working_in
+from tertulia.files import working_in
 from tertulia.settings import Settings
 from tertulia.studies.trap import Trap
 

@@ -17,12 +17,12 @@ from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from tertulia.api import Result
+from tertulia.circle.path import Path, Span
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import Estimate, mean_over_questions, paired_difference, ratio_of_means
-from tertulia.path import Path, Span
 from tertulia.seeds import derive, draw
 from tertulia.tasks.question import Question
 

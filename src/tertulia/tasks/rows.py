@@ -16,8 +16,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from tertulia.answers.extract import Kind, extract_answer
 from tertulia.errors import TertuliaError
-from tertulia.grading import Kind, extract_answer
 from tertulia.seeds import draw
 from tertulia.tasks.benchmark import Benchmark
 from tertulia.tasks.question import Question

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from tertulia.circle.path import Path
+from tertulia.circle.thinker import CLOSE
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.records import CircleRecord
-from tertulia.folder import mark_folder, working_in
-from tertulia.path import Path
+from tertulia.files import mark_folder, working_in
 from tertulia.seeds import draw
 from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
-from tertulia.thinker import CLOSE
 from tertulia.training.leap_t import Keep, Run
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, write_traces
 

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
-from tertulia.folder import is_main, mark_folder, working_in
-from tertulia.profile import Profile, profile_for
-from tertulia.quiet import quiet
+from tertulia.evaluation.quiet import quiet
+from tertulia.files import is_main, mark_folder, working_in
+from tertulia.model import Profile, profile_for
 from tertulia.settings import Settings, resolve
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
@@ -207,8 +207,8 @@ def make_trainer(run: Run, out: Path) -> Any:
     from transformers.integrations.integration_utils import TensorBoardCallback
     from trl.trainer.grpo_trainer import GRPOTrainer
 
+    from tertulia.engines.transformers import load_start
     from tertulia.training.rollouts import REWARDS, Rollouts, reward_part
-    from tertulia.training.transformers_engine import load_start
 
     settings = run.settings()
     questions = {question.text: question for question in run.questions()}
@@ -252,10 +252,10 @@ def make_trainer(run: Run, out: Path) -> Any:
 def _engine(run: Run, trainer: Any, tokenizer: Any) -> Engine:
     """An engine that samples from the weights as they are now."""
     if run.model.engine is not None:
-        from tertulia.engines.http import HttpEngine
+        from tertulia.engines.client import HttpEngine
 
         return HttpEngine(run.model.engine, model=run.model.served)
-    from tertulia.training.transformers_engine import TransformersEngine
+    from tertulia.engines.transformers import TransformersEngine
 
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         raise TertuliaError("weights shared out over GPUs cannot sample in this process: give model.engine, a server")

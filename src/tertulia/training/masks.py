@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tertulia.circle.path import GENERATED_KINDS, SPAN_KINDS
 from tertulia.errors import TertuliaError
-from tertulia.path import GENERATED_KINDS, SPAN_KINDS
 
 IGNORED = -100
 """Label of a token without loss, in torch and transformers."""

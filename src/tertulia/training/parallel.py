@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from tertulia.answers.extract import extract_answer, is_correct
 from tertulia.errors import TertuliaError
-from tertulia.folder import is_main, working_in
-from tertulia.grading import extract_answer, is_correct
-from tertulia.profile import Profile, profile_for
-from tertulia.quiet import quiet
+from tertulia.evaluation.quiet import quiet
+from tertulia.files import is_main, working_in
+from tertulia.model import Profile, profile_for
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
 from tertulia.training.leap_rl import Dials, claim, grpo_arguments
@@ -329,8 +329,8 @@ def make_trainer(run: Run, out: Path) -> Any:
     from transformers.integrations.integration_utils import TensorBoardCallback
     from trl.trainer.grpo_trainer import GRPOTrainer
 
+    from tertulia.engines.transformers import load_start
     from tertulia.training.sft import teller
-    from tertulia.training.transformers_engine import load_start
 
     model, tokenizer = load_start(run.model.start, run.seed)
     prompts = [prompt_of(question, run.model.known, run.thinking, tokenizer) for question in questions_of(run)]

@@ -13,9 +13,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+from tertulia.answers.extract import extract_answer, is_correct
 from tertulia.errors import TertuliaError
-from tertulia.grading import extract_answer, is_correct
-from tertulia.profile import Profile
+from tertulia.model import Profile
 from tertulia.tasks.question import Question
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, labels
 from tertulia.training.parallel import Prompt, Run, judged, prompt_of, questions_of
@@ -31,7 +31,7 @@ def make_trainer(run: Run, out: Path) -> Any:
     Raises:
         TertuliaError: Something in the run file, the model or the data is not as it must be. One line.
     """
-    from tertulia.training.transformers_engine import load_start
+    from tertulia.engines.transformers import load_start
 
     arguments = _arguments(run, out)
     model, tokenizer = load_start(run.model.start, run.seed)

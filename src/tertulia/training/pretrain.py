@@ -26,7 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from tertulia.errors import TertuliaError
-from tertulia.folder import working_in
+from tertulia.files import working_in
 from tertulia.training.data import IGNORED, Batch, Mix, batches
 from tertulia.training.export import read_gguf
 from tertulia.training.muon import Muon

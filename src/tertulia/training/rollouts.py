@@ -12,23 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tertulia.answers.extract import is_correct
 from tertulia.api import Result, solve_with
-from tertulia.claims import read_claims
+from tertulia.circle.claims import read_claims
+from tertulia.circle.events import Event
+from tertulia.circle.path import GENERATED_KINDS, Path, Span
+from tertulia.circle.run import Dialect
 from tertulia.engines.base import Engine
-from tertulia.engines.model_dialect import ModelDialect
 from tertulia.errors import TertuliaError
-from tertulia.events import Event
-from tertulia.grading import is_correct
-from tertulia.path import GENERATED_KINDS, Path, Span
-from tertulia.profile import Profile
-from tertulia.run import Dialect
+from tertulia.model import Profile
+from tertulia.model_dialect import ModelDialect
 from tertulia.seeds import derive
 from tertulia.settings import Settings
 from tertulia.studies.meetings import Effect, Listener, Truth, effects
 from tertulia.tasks.question import Question
 
 if TYPE_CHECKING:
-    from tertulia.training.transformers_engine import Sampled
+    from tertulia.engines.transformers import Sampled
 
 REWARDS = ("own", "verdict", "leaving_right", "tokens")
 """What a reward can be made of; the last two are costs, so they count below zero."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.folder import is_main, mark_folder, working_in
-from tertulia.quiet import quiet
+from tertulia.evaluation.quiet import quiet
+from tertulia.files import is_main, mark_folder, working_in
 from tertulia.training.leap_t import Run
 from tertulia.training.masks import PROBE, Trace, fingerprint, labels, read_traces
 from tertulia.training.rl_log import WHOLE, last_checkpoint
@@ -31,7 +31,7 @@ def load_base(start: str | None, seed: int = 0) -> tuple[Any, Any]:
     Raises:
         TertuliaError: There is no such model, or it cannot be read. One line.
     """
-    from tertulia.training.transformers_engine import load_start
+    from tertulia.engines.transformers import load_start
 
     return load_start(start, seed)
 

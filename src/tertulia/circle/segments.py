@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tertulia.circle.path import Span, SpanKind
 from tertulia.engines.base import TEXT_ID, Generation, Token
-from tertulia.path import Span, SpanKind
 
 _LINE_END = re.compile(r"\n[ \t]*$")
 # A sentence that ends: a full stop of any script, with the quotes and brackets that close after it.

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from tertulia.circle.path import Path
+from tertulia.circle.thinker import Thinker
 from tertulia.engines.base import EngineError
-from tertulia.path import Path
-from tertulia.thinker import Thinker
 
 
 class Company:

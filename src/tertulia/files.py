@@ -1,16 +1,38 @@
-"""The folder of a run: it belongs to one run, and one command at a time works in it."""
+"""Files and folders of a run: locks that die with their process, folders that belong to one run."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.locks import lock
+
+
+def lock(fd: int) -> None:
+    """Takes the lock of an open file, without waiting.
+
+    Args:
+        fd: The file's descriptor; the lock lasts until it is closed, also by the end of the process.
+
+    Raises:
+        BlockingIOError, PermissionError: Another process has it, or this one by another descriptor.
+        OSError: The file cannot be locked.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(fd, 1 << 40, os.SEEK_SET)  # locks are mandatory there: lock a byte that no record reaches
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        os.lseek(fd, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_main() -> bool:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from tertulia.equivalence import group_answers
+from tertulia.answers.equivalence import group_answers
 from tertulia.errors import TertuliaError
 
 Policy = Literal["dispersed", "clustered", "hybrid", "random", "all", "answers"]

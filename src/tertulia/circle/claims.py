@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tertulia.equivalence import group_answers
-from tertulia.grading import extract_answer
-from tertulia.path import Path
-from tertulia.profile import ClaimPatterns
+from tertulia.answers.equivalence import group_answers
+from tertulia.answers.extract import extract_answer
+from tertulia.circle.path import Path
+from tertulia.model import ClaimPatterns
 
 LONGEST_VALUE = 80
 """Characters of a claimed value that are told to peers."""

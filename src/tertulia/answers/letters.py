@@ -12,7 +12,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 
-from tertulia.equivalence import LONGEST, tidy
+from tertulia.answers.equivalence import LONGEST, tidy
 
 WINDOW = 200
 """Characters before and after an announcement that can take it back."""
@@ -108,7 +108,7 @@ def _announces(match: re.Match[str], rest: str) -> bool:
 
 @cache
 def _words(name: str) -> str:
-    table = tomllib.loads((resources.files("tertulia") / "grading_words.toml").read_text("utf-8"))
+    table = tomllib.loads((resources.files("tertulia.answers") / "words.toml").read_text("utf-8"))
     return f"(?:{'|'.join(table[name])})"
 
 

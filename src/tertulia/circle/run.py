@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tertulia.circle.events import Event, EventKind, Observer
+from tertulia.circle.journal import Journal
+from tertulia.circle.path import Span
 from tertulia.engines.base import Engine
-from tertulia.events import Event, EventKind, Observer
-from tertulia.journal import Journal
-from tertulia.path import Span
-from tertulia.profile import Profile
+from tertulia.model import Profile
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
 

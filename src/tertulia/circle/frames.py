@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tertulia.claims import Claims, Tally, first_difference, tally
+from tertulia.circle.claims import Claims, Tally, first_difference, tally
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
 
@@ -52,7 +52,7 @@ class Heard:
         interrupts: Whether a path at its last call is to hear this rather than to finish.
         step: The step that was marked, or that is to be rechecked; None without one.
         other: The value, neutralised, that most peers are told to have there.
-        lie: Whether that value was put into the mouths of peers (`tertulia.wrong_peers`, or a false marker).
+        lie: Whether that value was put into the mouths of peers (`tertulia.evaluation.wrong_peers`, or a false marker).
     """
 
     text: str

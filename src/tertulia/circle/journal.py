@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tertulia.errors import TertuliaError
-from tertulia.locks import lock
+from tertulia.files import lock
 
 FORMAT = 1
 Owed = tuple[dict[str, Any], bytes, asyncio.Future[None]]

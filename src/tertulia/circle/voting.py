@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tertulia.equivalence import group_answers
+from tertulia.answers.equivalence import group_answers
 from tertulia.errors import TertuliaError
 
 Rule = Literal["majority", "shortest-majority"]

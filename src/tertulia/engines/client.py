@@ -22,11 +22,11 @@ from tertulia.engines.base import (
     StopMatcher,
     Token,
 )
-from tertulia.engines.continuation import Continuation
-from tertulia.engines.dialects import Dialect, Json, Messages, OpenAI, Part, Sglang, Vllm
+from tertulia.engines.generation import Continuation
 from tertulia.engines.llama import LlamaCpp
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
+from tertulia.engines.servers import Dialect, Json, Messages, OpenAI, Part, Sglang, Vllm
 from tertulia.engines.slots import Slots
 from tertulia.engines.wire import EventSplitter, Reply, Silence, Sink, Unreachable, Wire, WireError
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
-from tertulia.claims import Claims, short
-from tertulia.equivalence import equivalent
-from tertulia.frames import Heard, Post, another, neutral
+from tertulia.answers.equivalence import equivalent
+from tertulia.circle.claims import Claims, short
+from tertulia.circle.frames import Heard, Post, another, neutral
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
 
@@ -129,7 +129,7 @@ class WrongPeers:
 @cache
 def orders() -> tuple[str, ...]:
     """What peers write that try to give orders; `{answer}` stands for a wrong answer."""
-    told = tomllib.loads((resources.files("tertulia") / "orders.toml").read_text("utf-8"))
+    told = tomllib.loads((resources.files("tertulia.evaluation") / "orders.toml").read_text("utf-8"))
     return tuple(told["orders"])
 
 

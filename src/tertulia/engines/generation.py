@@ -14,7 +14,7 @@ from tertulia.engines.base import (
     StopMatcher,
     Token,
 )
-from tertulia.engines.dialects import CONTROL_LIKE, Part
+from tertulia.engines.servers import CONTROL_LIKE, Part
 
 GOLDEN = 0x9E3779B9  # spreads the seeds of consecutive exchanges
 

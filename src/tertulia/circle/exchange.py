@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tertulia.circle.path import Path, Span, SpanKind
+from tertulia.circle.run import Run
 from tertulia.engines.base import EngineError, Generation, Request, Token
 from tertulia.errors import TertuliaError
-from tertulia.path import Path, Span, SpanKind
-from tertulia.run import Run
 from tertulia.seeds import derive
 
 

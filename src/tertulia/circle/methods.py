@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tertulia.methods import independent, leap, leap_single, moa
-from tertulia.outcome import Outcome
-from tertulia.run import Run
+from tertulia.circle import independent, leap, leap_single, moa
+from tertulia.circle.outcome import Outcome
+from tertulia.circle.run import Run
 
 Method = Callable[[Run, str, str, str], Awaitable[Outcome]]
 """Takes the run, the circle's name, the story for random draws, and the question."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from tertulia.circle import Circle, meeting
-from tertulia.equivalence import group_answers
-from tertulia.outcome import Outcome, verdict_of
-from tertulia.path import Path
-from tertulia.run import Run
+from tertulia.answers.equivalence import group_answers
+from tertulia.circle.circle import Circle, meeting
+from tertulia.circle.outcome import Outcome, verdict_of
+from tertulia.circle.path import Path
+from tertulia.circle.run import Run
 from tertulia.seeds import draw
 
 

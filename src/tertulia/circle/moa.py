@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tertulia.company import Company
+from tertulia.circle.company import Company
+from tertulia.circle.frames import neutral
+from tertulia.circle.outcome import Outcome, verdict_of
+from tertulia.circle.path import Path
+from tertulia.circle.run import Run
+from tertulia.circle.thinker import Thinker
 from tertulia.errors import TertuliaError
-from tertulia.frames import neutral
-from tertulia.outcome import Outcome, verdict_of
-from tertulia.path import Path
-from tertulia.run import Run
-from tertulia.thinker import Thinker
 from tertulia.wording import fill
 
 LONGEST_PROPOSAL = 4000

@@ -6,12 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from tertulia.company import Company, together
-from tertulia.equivalence import group_answers
-from tertulia.meeting import Board
-from tertulia.path import Path
-from tertulia.run import Run
-from tertulia.thinker import Thinker
+from tertulia.answers.equivalence import group_answers
+from tertulia.circle.board import Board
+from tertulia.circle.company import Company, together
+from tertulia.circle.path import Path
+from tertulia.circle.run import Run
+from tertulia.circle.thinker import Thinker
 
 
 class Circle(Company):

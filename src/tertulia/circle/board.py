@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tertulia.claims import read_claims
-from tertulia.frames import Frame, Heard, Post, neutral
-from tertulia.path import Path
-from tertulia.routing import route_async
-from tertulia.run import Run
+from tertulia.circle.claims import read_claims
+from tertulia.circle.frames import Frame, Heard, Post, neutral
+from tertulia.circle.path import Path
+from tertulia.circle.routing import route_async
+from tertulia.circle.run import Run
+from tertulia.evaluation.wrong_peers import Lie, WrongPeers
 from tertulia.seeds import draw
 from tertulia.wording import fill
-from tertulia.wrong_peers import Lie, WrongPeers
 
 _INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from tertulia.choices import chosen_letter
-from tertulia.equivalence import equivalent
+from tertulia.answers.equivalence import equivalent
+from tertulia.answers.letters import chosen_letter
 from tertulia.errors import TertuliaError
-from tertulia.transcripts import own_words
+from tertulia.evaluation.transcripts import own_words
 
 __all__ = ["KINDS", "Kind", "extract_answer", "is_correct", "own_words"]
 
@@ -30,7 +30,8 @@ def extract_answer(text: str, kind: Kind = "math") -> str | None:
     empty, the path stated no answer: an earlier box is what it was about to replace.
     "choice": the letter (A to J, as a capital) in the last box, as in `\boxed{\text{B}}` or
     `\boxed{(B) 12 m}`; in a text without a box, the last letter that is announced as the answer in one of
-    the eleven languages ("Answer: B", "答案是B"), or that stands alone on the last line. See `tertulia.choices`.
+    the eleven languages ("Answer: B", "答案是B"), or that stands alone on the last line: see
+    `tertulia.answers.letters`.
 
     Whether a thought was closed is not asked here, for the close may be no word of the path's own: `own_words` does.
 
@@ -50,8 +51,8 @@ def extract_answer(text: str, kind: Kind = "math") -> str | None:
 def is_correct(extracted: str | None, gold: str, kind: Kind = "math") -> bool:
     """Whether an extracted answer means what the gold answer means; False for None.
 
-    "math": see `tertulia.equivalence`; may wait for math-verify, so call it off the event loop. "choice": both are
-    the same letter, however they are written: "B", "(b)", "B) 5 m".
+    "math": see `tertulia.answers.equivalence`; may wait for math-verify, so call it off the event loop. "choice":
+    both are the same letter, however they are written: "B", "(b)", "B) 5 m".
     """
     if extracted is None:
         return False

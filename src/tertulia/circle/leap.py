@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tertulia.circle import Circle
-from tertulia.outcome import Outcome, verdict_of
-from tertulia.run import Run
+from tertulia.circle.circle import Circle
+from tertulia.circle.outcome import Outcome, verdict_of
+from tertulia.circle.run import Run
 
 
 async def solve(run: Run, name: str, story: str, question: str) -> Outcome:

@@ -107,7 +107,7 @@ def quantity(text: str) -> Quantity | None:
     without a blank is a decimal one (3,5; 0,125). A single point is always a decimal point.
 
     Args:
-        text: An answer without the typesetting that `tertulia.equivalence.tidy` takes away.
+        text: An answer without the typesetting that `tertulia.answers.equivalence.tidy` takes away.
     """
     text = ascii_digits(text).strip()
     if (chinese := chinese_number(text.lstrip("负負-"))) is not None:
@@ -188,7 +188,7 @@ def _with_unit(value: Fraction, tail: str) -> Quantity | None:
 
 @cache
 def _words() -> dict[str, Any]:
-    return tomllib.loads((resources.files("tertulia") / "quantities.toml").read_text("utf-8"))
+    return tomllib.loads((resources.files("tertulia.answers") / "quantities.toml").read_text("utf-8"))
 
 
 def _mixed(match: re.Match[str]) -> Fraction | None:

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreT
 
 from tertulia.engines.base import EngineError, EngineInfo, Finish, Generation, OnTokens, Request, StopMatcher, Token
 from tertulia.errors import TertuliaError
-from tertulia.profile import pebble_path
+from tertulia.model import pebble_path
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of one path, by layer, each (heads, tokens, head size)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from tertulia.meeting import Meeting
-from tertulia.path import Path
-from tertulia.run import Run
-from tertulia.voting import Verdict, vote_async
+from tertulia.circle.board import Meeting
+from tertulia.circle.path import Path
+from tertulia.circle.run import Run
+from tertulia.circle.voting import Verdict, vote_async
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from tertulia.answers.quantities import ascii_digits, chinese_number, same_quantity, unit
 from tertulia.errors import TertuliaError
-from tertulia.quantities import ascii_digits, chinese_number, same_quantity, unit
 
 LONGEST = 1000
 """Characters beyond which only equal texts are equal: no answer is that long, but a runaway box may be."""
@@ -205,7 +205,7 @@ class _Checker:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         try:
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tertulia.equivalence"],
+                [sys.executable, "-P", "-m", "tertulia.answers.equivalence"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -218,7 +218,7 @@ class _Checker:
         if self._ask(child, {"gold": r"\frac{x}{2}", "answer": "x/2", "seconds": self.wall_seconds}) is None:
             raise TertuliaError(
                 "the answer checker does not start: see what "
-                f"'{sys.executable} -m tertulia.equivalence' says (is math-verify installed?)"
+                f"'{sys.executable} -m tertulia.answers.equivalence' says (is math-verify installed?)"
             )
         return child
 

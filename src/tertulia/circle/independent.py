@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tertulia.methods import leap
-from tertulia.outcome import Outcome
-from tertulia.run import Run
+from tertulia.circle import leap
+from tertulia.circle.outcome import Outcome
+from tertulia.circle.run import Run
 
 
 async def solve(run: Run, name: str, story: str, question: str) -> Outcome:

@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Literal
 
-from tertulia.claims import read_claims, states_claim
+from tertulia.answers.extract import extract_answer
+from tertulia.circle.claims import read_claims, states_claim
+from tertulia.circle.exchange import Exchange, about
+from tertulia.circle.frames import Heard, neutral
+from tertulia.circle.path import Path, Place, Span, Step
+from tertulia.circle.run import Run
+from tertulia.circle.segments import find_close, keep_to_boundary, parts, span_of
 from tertulia.engines.base import Generation
 from tertulia.errors import TertuliaError
-from tertulia.exchange import Exchange, about
-from tertulia.frames import Heard, neutral
-from tertulia.grading import extract_answer
-from tertulia.path import Path, Place, Span, Step
-from tertulia.run import Run
 from tertulia.seeds import draw
-from tertulia.segments import find_close, keep_to_boundary, parts, span_of
 
 OPEN, CLOSE = "<summarize>", "</summarize>"
 MakeStep = Callable[[], Awaitable[Step]]

@@ -1,0 +1,1 @@
+"""Answers: read from a text, compared by meaning. Usable alone."""

@@ -1,0 +1,1 @@
+"""The machine: paths, meetings, the board, the vote, the journal."""
