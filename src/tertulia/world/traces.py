@@ -4,10 +4,10 @@ A trace plans early, in one line, and most of its mistakes lie there: operations
 done in the order of telling, numbers taken from another sentence. Then it calculates a line a step. Some wrong plans
 are noticed and repaired without help. In half of the traces the path meets its peers, in one of three manners: its
 results are read from its thought and it hears of differences only; it writes a summary and hears a digest; or it
-writes a summary and hears its peers' summaries as they are (``tertulia.circle.frames`` writes the
-same texts at run time). A difference is always answered in one way: read that step again from the question, just as noisily as the first time,
-and calculate from there. What comes out is held if it is what one had, or what the peers have; a third value is not,
-and the path goes back to what it had.
+writes a summary and hears its peers' summaries as they are (``tertulia.circle.frames`` writes the same texts at run
+time). A difference is always answered in one way: read that step again from the question, just as noisily as the
+first time, and calculate from there. What comes out is held if it is what one had, or what the peers have; a third
+value is not, and the path goes back to what it had.
 """
 
 from __future__ import annotations
