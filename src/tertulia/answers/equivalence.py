@@ -46,8 +46,14 @@ _PLAIN = re.compile(rf"({_NUMBER})(?:/({_NUMBER}))?")
 _FRACTION = re.compile(r"([+-]?)\\[dt]?frac(?:\{([+-]?\d+)\}\{([+-]?\d+)\}|(\d)(\d))")
 
 
-def equivalent(gold: str, answer: str) -> bool:
-    """Whether `answer` means what `gold` means (math-verify's equality, which is not quite symmetric)."""
+def equivalent(gold: str, answer: str, language: str | None = None) -> bool:
+    """Whether `answer` means what `gold` means (math-verify's equality, which is not quite symmetric).
+
+    Args:
+        gold: The one answer.
+        answer: The other.
+        language: The language of the question (`de`), whose way of writing numbers is tried; None where unknown.
+    """
     if max(len(gold), len(answer)) <= LONGEST:
         gold, answer = _without_units(gold, answer)
     gold, answer = tidy(gold), tidy(answer)
@@ -59,7 +65,7 @@ def equivalent(gold: str, answer: str) -> bool:
     if quick is not None or len(gold) > LONGEST or len(answer) > LONGEST:
         return bool(quick)
     if "=" not in gold and (named := _NAMED.fullmatch(answer)):
-        return equivalent(gold, named[1])
+        return equivalent(gold, named[1], language)
     same = same_quantity(gold, answer)
     return _math_verify(ascii_digits(gold), ascii_digits(answer)) if same is None else same
 
@@ -74,7 +80,7 @@ def _without_units(gold: str, answer: str) -> tuple[str, str]:
     return (texts[0], texts[1]) if units[0] == units[1] or "" in units else (gold, answer)
 
 
-def group_answers(answers: Sequence[str | None]) -> list[int | None]:
+def group_answers(answers: Sequence[str | None], language: str | None = None) -> list[int | None]:
     """For each answer the index of the first one that it is equivalent to; None for None and blank.
 
     An answer is compared to the first of each group only: equality of answers is not quite transitive
@@ -95,7 +101,7 @@ def group_answers(answers: Sequence[str | None]) -> list[int | None]:
             whole = number is not None and number.denominator == 1
             # Two integers are equal or not: 1,000 paths with 1,000 integers need no comparison.
             firsts = others if whole else others + integers
-            same = (i for i, first in firsts if equivalent(first, text) or equivalent(text, first))
+            same = (i for i, first in firsts if equivalent(first, text, language) or equivalent(text, first, language))
             known[key] = next(same, index)
             if known[key] == index:
                 (integers if whole else others).append((index, text))

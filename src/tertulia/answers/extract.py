@@ -48,16 +48,16 @@ def extract_answer(text: str, kind: Kind = "math") -> str | None:
     return boxed or None if kind == "math" else chosen_letter(text, boxed)
 
 
-def is_correct(extracted: str | None, gold: str, kind: Kind = "math") -> bool:
+def is_correct(extracted: str | None, gold: str, kind: Kind = "math", language: str | None = None) -> bool:
     """Whether an extracted answer means what the gold answer means; False for None.
 
     "math": see `tertulia.answers.equivalence`; may wait for math-verify, so call it off the event loop. "choice":
-    both are the same letter, however they are written: "B", "(b)", "B) 5 m".
+    both are the same letter, however they are written: "B", "(b)", "B) 5 m". `language` is that of the question.
     """
     if extracted is None:
         return False
     if kind == "math":
-        return equivalent(gold, extracted)
+        return equivalent(gold, extracted, language)
     letter = chosen_letter("", gold)
     return letter is not None and letter == chosen_letter("", extracted)
 
