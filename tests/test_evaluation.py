@@ -21,8 +21,9 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import NAMES, arm, arms
 from tertulia.evaluation.bench import Bench, file_name
 from tertulia.evaluation.comparison import compare, pool_of
+from tertulia.evaluation.plot import draw
 from tertulia.evaluation.records import CircleRecord, PathRecord, injected_weight
-from tertulia.evaluation.report import tables
+from tertulia.evaluation.report import notes, tables
 from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 
@@ -208,6 +209,22 @@ def test_a_circle_is_held_against_a_vote_step_by_step_where_steps_are_known() ->
     found = compare({"leap": leap, "independent": older})
     assert found.arms["leap"]["against_independent"]["stepwise"] == {}, "one path's steps are not known"
     assert not [row for _, rows in tables(found) for row in rows if "step by step" in row.get("of", "")]
+
+
+def test_an_independent_path_that_failed_at_once_costs_its_vote_and_not_the_report(tmp_path: Path) -> None:
+    failed = PathRecord(None, False, True, 0, 0, 0, None, error="HTTP 400")
+    whole = PathRecord("1", True, True, 10, 0, 0, 1.0)
+    independent = [circle("a", paths=(whole, failed), further=(failed, whole)), circle("b")]
+    found = compare({"leap": [circle("a"), circle("b")], "independent": independent})
+    assert found.arms["leap"]["against_independent"]["vote"]["cost"]["independent"].mean <= 1.0
+    assert found.arms["leap"]["against_independent"]["pass@1"].mean == pytest.approx(0.25)
+    assert found.arms["independent"]["failed_paths"] == 2
+    assert "independent: 2 paths failed; a failed path counts as wrong." in notes(found)
+    lost = [circle(q, paths=(failed, failed), correct=False) for q in "ab"]
+    nothing = compare({"leap": [circle("a"), circle("b")], "independent": lost})
+    assert nothing.arms["leap"]["against_independent"]["vote"]["cost"]["difference"].mean == 1.0
+    for comparison in (found, nothing):
+        assert tables(comparison) and all(file.exists() for file in draw(comparison, tmp_path / "plot"))
 
 
 def test_a_pool_holds_the_votes_of_all_circles_and_of_what_was_sampled_beyond_them() -> None:

@@ -307,14 +307,25 @@ def test_pools_and_budgets_that_cannot_be_are_refused() -> None:
     with pytest.raises(TertuliaError, match="2 answers, 1 marks and 2 costs"):
         vote_at(Pool((0, 1), (True,), (1.0, 1.0)), 5.0)
     for cost in (math.nan, math.inf, -1.0):
-        with pytest.raises(TertuliaError, match="cost nothing"):
+        with pytest.raises(TertuliaError, match=r"a path that cost .* cannot be: expected a number from 0"):
             vote_at(Pool((0, 1), (True, False), (1.0, cost)), 5.0)
     with pytest.raises(TertuliaError, match="0 draws"):
         vote_at(Pool((0,), (True,), (1.0,)), 5.0, draws=0)
-    with pytest.raises(TertuliaError, match="cost nothing"):
-        vote_at(Pool((0,), (True,), (0.0,)), 5.0)
-    with pytest.raises(TertuliaError, match="buys nothing"):
-        vote_at(Pool((0,), (True,), (1.0,)), 0.0)
+    with pytest.raises(TertuliaError, match="no independent path to draw from"):
+        vote_at(Pool((), (), ()), 5.0)
+    for budget in (-1.0, math.nan):
+        with pytest.raises(TertuliaError, match=r"a budget of .* cannot be: expected a number from 0"):
+            vote_at(Pool((0,), (True,), (1.0,)), budget)
+
+
+def test_a_path_that_failed_before_its_first_token_is_bought_like_any_other_and_is_wrong() -> None:
+    one_failed = Pool((0, 0, 0, None), (True, True, True, False), (40.0, 40.0, 40.0, 0.0))
+    found = vote_at(one_failed, 60.0, draws=20_000)
+    assert found.paths == 2.0 and found.tokens == pytest.approx(60.0, rel=0.02)
+    assert found.pass_at_1 == pytest.approx(0.75, abs=0.01) and found.vote == 1.0
+    all_failed = vote_at(Pool((None, None), (False, False), (0.0, 0.0)), 60.0)
+    assert (all_failed.vote, all_failed.paths, all_failed.tokens, all_failed.enough) == (0.0, 2.0, 0.0, False)
+    assert vote_at(one_failed, 0.0).paths == 1.0, "a circle that cost nothing is held against one path"
 
 
 def test_a_ratio_of_means_is_of_means_and_its_interval_covers() -> None:

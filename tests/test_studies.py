@@ -11,6 +11,7 @@ import pytest
 from tertulia.circle.events import Event
 from tertulia.circle.path import Path as ReasoningPath
 from tertulia.circle.path import Span
+from tertulia.cli import main
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
@@ -282,6 +283,16 @@ def test_each_cell_is_run_once_and_arms_that_a_grid_does_not_touch_once_for_all(
     again = sweeps.run(wanted, tmp_path / "out", tell=told.append)
     assert [sweeps._plain(row) for row in again] == [sweeps._plain(row) for row in rows]
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("*.eval")} == logs
+
+
+def test_a_sweep_of_an_arm_that_others_are_held_against_is_told_as_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("inspect_ai", reason="sweeps need the extra eval")
+    assert main(["sweep", str(sweep(tmp_path)), "--out", str(tmp_path / "out")]) == 0
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert rows[0][-1] == "vote at equal tokens" and [row[1] for row in rows[2:]] == ["leap", "independent"] * 2
+    assert all("[" in row[-1] for row in rows[2::2]), "the difference and its interval"
 
 
 @pytest.mark.parametrize(

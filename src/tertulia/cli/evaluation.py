@@ -163,9 +163,9 @@ def _print(comparison: Comparison, json_: bool, further: dict[str, Any]) -> None
 
 def show(tables: list[tuple[str, list[dict[str, str]]]]) -> None:
     """Prints tables: drawn on a terminal, as Markdown elsewhere."""
-    if not sys.stdout.isatty():
-        from tertulia.evaluation.report import markdown
+    from tertulia.evaluation.report import columns, markdown
 
+    if not sys.stdout.isatty():
         for title, rows in tables:
             print(f"\n{title}\n\n{markdown(rows)}\n")
         return
@@ -175,9 +175,10 @@ def show(tables: list[tuple[str, list[dict[str, str]]]]) -> None:
     console = Console(highlight=False)
     for title, rows in tables:
         table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name in rows[0]:
+        names = columns(rows)
+        for name in names:
             table.add_column(name, overflow="fold")
         for row in rows:
-            table.add_row(*row.values())
+            table.add_row(*(row.get(name, "") for name in names))
         console.print(table)
         console.print()

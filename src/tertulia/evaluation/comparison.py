@@ -200,7 +200,7 @@ def _figures(circles: Circles, questions: Sequence[str], weight: float) -> dict[
         | {"cost": _mean([path.cost(weight) for path in paths])},
         "cached_share": median(known) if known else None,
         "injected_weight": weight,
-        "failed_paths": sum(path.error is not None for path in paths),
+        "failed_paths": sum(path.error is not None for c in chosen for path in (*c.paths, *c.further)),
         "meetings": _meetings(chosen),
         "gates": gates(circles, questions),
         "thinking": rates({question: circles[question] for question in questions}),

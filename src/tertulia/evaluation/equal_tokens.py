@@ -5,7 +5,8 @@ the pool's mean cost, drawn without replacement: T / mean paths, where the last,
 fraction as its chance. So the expected cost is T. Whether a path is bought must not depend on its own length, which
 nobody knows before it is sampled: a meter that buys while there is something left, and the last path with the chance
 that its own cost leaves it, spends T too, but it prefers short paths, by (standard deviation / mean)² / 2 of a path,
-and with them whatever short paths are: right more often, or less.
+and with them whatever short paths are: right more often, or less. A path that failed is one that the tokens buy: it is
+wrong, and cost what it had generated, which may be nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Pool:
     Attributes:
         groups: For each path the group of its answer; equivalent answers share one, None has no vote.
         right: Whether it is right.
-        cost: Tokens it took.
+        cost: Tokens it took; 0 for one that failed before its first.
         steps: Values of its steps; None where not every path's are known.
     """
 
@@ -68,14 +69,15 @@ def vote_at(pool: Pool, tokens: float, *, draws: int = 200, seed: int = 0) -> At
         seed: Of these.
 
     Raises:
-        TertuliaError: The pool is empty or its parts differ in length, a path cost nothing, the budget is none, or
+        TertuliaError: The pool is empty or its parts differ in length, a cost or the budget is no number from 0, or
             there is no draw.
     """
     _check(pool, tokens, draws)
     n = len(pool.groups)
     draw = np.random.default_rng(seed)
     order = draw.permuted(np.tile(np.arange(n), (draws, 1)), axis=1)  # (draws, paths)
-    paths = min(float(n), max(1.0, tokens * n / math.fsum(pool.cost)))
+    whole_pool = math.fsum(pool.cost)
+    paths = min(float(n), max(1.0, tokens * n / whole_pool)) if whole_pool else float(n)
     # Just that share of the draws buys one more: with a coin for each draw chance would add to what is spent.
     whole, fraction = int(paths), paths - int(paths)
     count = np.full(draws, whole) + (draw.permutation(draws) + draw.random() < fraction * draws)
@@ -88,7 +90,7 @@ def vote_at(pool: Pool, tokens: float, *, draws: int = 200, seed: int = 0) -> At
         pass_at_1=float((right.sum(axis=1) / count).mean()),
         paths=float(count.mean()),
         tokens=float(cost.sum(axis=1).mean()),
-        enough=math.fsum(pool.cost) >= tokens,
+        enough=whole_pool >= tokens,
         stepwise=None if pool.steps is None else _stepwise(pool, pool.steps, order, taken, votes, draw),
     )
 
@@ -101,10 +103,11 @@ def _check(pool: Pool, tokens: float, draws: int) -> None:
         )
     if len(set(lengths)) > 1:
         raise TertuliaError("a pool of {} answers, {} marks and {} costs: give one of each a path".format(*lengths))
-    if not pool.cost or not all(0 < cost < math.inf for cost in pool.cost):
-        raise TertuliaError("independent paths that cost nothing cannot be compared: sample some that generate tokens")
-    if not tokens > 0:
-        raise TertuliaError(f"a budget of {tokens} tokens buys nothing: expected more than 0")
+    if not pool.cost:
+        raise TertuliaError("there is no independent path to draw from: sample at least one")
+    for name, value in (*(("a path that cost", cost) for cost in pool.cost), ("a budget of", tokens)):
+        if not 0 <= value < math.inf:
+            raise TertuliaError(f"{name} {value} tokens cannot be: expected a number from 0")
     if draws < 1:
         raise TertuliaError(f"{draws} draws have no mean: give at least 1")
 

@@ -53,6 +53,9 @@ def draw(comparison: Comparison, file: Path) -> tuple[Path, Path]:
 
 def curve(pools: Mapping[str, Pool], points: int = 16) -> tuple[list[float], list[float]]:
     """The vote of independent paths over tokens a question, in per cent, up to what all pools hold."""
+    pools = {question: pool for question, pool in pools.items() if sum(pool.cost)}  # else every path failed at once
+    if not pools:
+        return [], []
     most = min(sum(pool.cost) for pool in pools.values())
     least = float(np.mean([np.mean(pool.cost) for pool in pools.values()]))
     budgets = [float(budget) for budget in np.geomspace(least, max(most, least), points)]

@@ -20,7 +20,7 @@ GATE_NAMES = {"paths": "a difference between paths", "made up": "a made-up diffe
 
 
 def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
-    """Titles and rows; every row of a table has the same columns."""
+    """Titles and rows."""
     arms = comparison.arms
     found = [("Accuracy and tokens", [_accuracy(label, arm) for label, arm in arms.items()])]
     met = [_met(label, arm["meetings"]) for label, arm in arms.items() if arm["meetings"]]
@@ -56,8 +56,8 @@ def notes(comparison: Comparison) -> list[str]:
     if comparison.left_out:
         told.append(f"{comparison.left_out} questions that not every method answered are left out.")
     for label, arm in comparison.arms.items():
-        if arm["failed_paths"]:
-            told.append(f"{label}: {arm['failed_paths']} paths failed and count as wrong.")
+        if failed := arm["failed_paths"]:
+            told.append(f"{label}: {failed} path{'s' * (failed != 1)} failed; a failed path counts as wrong.")
         small = max((equal["pool_too_small"] for equal in _votes(arm).values()), default=0)
         if small:
             told.append(f"{label}: for {small} circles there were fewer independent paths than their tokens buy.")
@@ -65,11 +65,16 @@ def notes(comparison: Comparison) -> list[str]:
     return [*told, f"Seconds a circle, others running beside it: {times}."]
 
 
+def columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of a table: every name that a row has, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
 def markdown(rows: Sequence[Row]) -> str:
-    """Rows as a Markdown table."""
-    names = list(rows[0])
+    """Rows as a Markdown table; what a row has not is left empty."""
+    names = columns(rows)
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    return "\n".join([*lines, *("| " + " | ".join(row[name] for name in names) + " |" for row in rows)])
+    return "\n".join([*lines, *("| " + " | ".join(row.get(name, "") for name in names) + " |" for row in rows)])
 
 
 def _accuracy(label: str, arm: Mapping[str, Any]) -> Row:
