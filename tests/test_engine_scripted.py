@@ -97,6 +97,21 @@ async def test_the_common_beginning_is_cached_until_the_path_is_released() -> No
     assert (await engine.generate(request((1, 2, 3)))).cached_tokens == 0
 
 
+async def test_a_fork_is_thrown_away_and_the_path_goes_on_from_before_it() -> None:
+    engine = ScriptedEngine(lambda context, path, seed: "aside" if context.endswith("?") else "on")
+    thought = await engine.generate(request(max_tokens=2))
+    fork = await engine.generate(request((1, 2, *thought.ids, *await engine.tokenize("?")), max_tokens=5))
+    after = await engine.generate(request((1, 2, *thought.ids), max_tokens=2))
+    assert (thought.text, fork.text, after.text) == ("on", "aside", "on")
+    assert after.cached_tokens == 2 + thought.count - 1, "of the fork nothing is reused but what came before it"
+
+
+async def test_probabilities_are_told_where_they_are_asked_for() -> None:
+    engine = ScriptedEngine({PATH: ["ab", "ab"]}, logprob=lambda path, text: -2.0 if text == "b" else -0.5)
+    assert {token.logprob for token in (await engine.generate(request())).tokens} == {None}
+    assert [token.logprob for token in (await engine.generate(request(logprobs=True))).tokens] == [-0.5, -2.0, -0.5]
+
+
 async def test_a_context_that_is_too_long_is_refused() -> None:
     with pytest.raises(EngineError, match="do not fit"):
         await ScriptedEngine(context=10).generate(request(tuple(range(8)), max_tokens=3))

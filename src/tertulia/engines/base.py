@@ -30,10 +30,12 @@ class Token:
         id: Its id in the model's vocabulary; `TEXT_ID` in text mode.
         text: Its piece of the text. Pieces concatenate to the text. A character whose bytes are split over
             several tokens belongs to the last of them; an end-of-text token has the empty text.
+        logprob: Natural logarithm of the probability it was drawn with; None where the engine does not say.
     """
 
     id: int
     text: str
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Request:
         seed: Seed of this request, 0 or more.
         stop: Generation ends after the token that completes one of these strings in the generated text.
         stop_ids: Or after one of these ids.
+        logprobs: Ask for the probability of each generated token (`Token.logprob`).
     """
 
     path: str
@@ -70,6 +73,7 @@ class Request:
     seed: int = 0
     stop: tuple[str, ...] = ()
     stop_ids: tuple[int, ...] = ()
+    logprobs: bool = False
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -92,6 +96,8 @@ class Generation:
         count: Number of generated tokens; `len(tokens)` in id mode, what the server counted in text mode.
         stop_assumed: The server said "stop" and left the stop string out of its text; it was put back,
             although an end-of-text would have looked the same (text mode only).
+        counted: Whether `count` and `prompt_tokens` are known. False where a server of text tells no usage:
+            `count` is then the number of chunks, and `prompt_tokens` is 0 for unknown.
     """
 
     tokens: tuple[Token, ...]
@@ -101,6 +107,7 @@ class Generation:
     cached_tokens: int | None = None
     count: int = -1
     stop_assumed: bool = False
+    counted: bool = True
 
     def __post_init__(self) -> None:
         if self.count < 0:
@@ -133,6 +140,8 @@ class EngineInfo:
         slots: How many paths the server decodes at once, None where unknown.
         slice_tokens: Longest stretch generated in one exchange, None where an exchange is a whole stream.
         session: Whether requests carry `session_id` in their body.
+        rolls_back: Whether the model can go back in its cache. Where it cannot (recurrent and hybrid models),
+            a context that is not the longer form of the last one is evaluated again from its beginning.
     """
 
     name: str
@@ -146,6 +155,7 @@ class EngineInfo:
     slots: int | None = None
     slice_tokens: int | None = None
     session: bool = False
+    rolls_back: bool = True
 
 
 OnTokens = Callable[[Sequence[Token]], None]
@@ -167,6 +177,9 @@ class Engine(Protocol):
 
     async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
         """Continue `request.ids`.
+
+        A fork of a path is a request with the path's own name and longer ids, whose tokens the caller throws
+        away; the path's next request then goes on from before the fork.
 
         Cancelling the task closes the connection, which frees the server; the tokens that had come by then
         are those `on_tokens` was called with.

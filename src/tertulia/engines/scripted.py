@@ -66,6 +66,7 @@ class ScriptedEngine:
         context: Longest context in tokens; a request beyond it raises EngineError.
         delay: Seconds a token takes.
         cached: Whether the common prefix with the path's previous context counts as cached.
+        logprob: `Token.logprob` where it is asked for: one value for all, or a function of path and token text.
 
     `calls` records every request in the order it came, `running` how many are being answered, `released`
     the paths that were released.
@@ -79,6 +80,7 @@ class ScriptedEngine:
         context: int = 8192,
         delay: float = 0.0,
         cached: bool = True,
+        logprob: float | Callable[[str, str], float] = -0.1,
     ) -> None:
         self._vocabulary = Vocabulary()
         self._pieces = self._vocabulary.pieces
@@ -87,6 +89,7 @@ class ScriptedEngine:
         self._faults = {path: deque(kinds) for path, kinds in (faults or {}).items()}
         self._delay = delay
         self._cached = cached
+        self._logprob = logprob
         self._seen: dict[str, tuple[int, ...]] = defaultdict(tuple)
         self._end = self.control_id("<|end|>")
         self.calls: list[Request] = []
@@ -177,7 +180,7 @@ class ScriptedEngine:
                 finish = "cut"
                 break
             ended = token_id == self._end
-            tokens.append(Token(token_id, "" if ended else pieces.decode(self._pieces[token_id])))
+            tokens.append(self._token(token_id, "" if ended else pieces.decode(self._pieces[token_id]), request))
             if on_tokens is not None:
                 on_tokens(tokens[-1:])
             stop = matcher.feed(tokens[-1].text)
@@ -191,6 +194,12 @@ class ScriptedEngine:
         if finish == "cut" and not tokens:
             raise EngineError(f"scripted engine: connection of path {request.path} lost before the first token")
         return Generation(tuple(tokens), finish, stop, len(request.ids), self._reuse(request, tokens))
+
+    def _token(self, token_id: int, text: str, request: Request) -> Token:
+        if not request.logprobs:
+            return Token(token_id, text)
+        logprob = self._logprob if isinstance(self._logprob, float) else self._logprob(request.path, text)
+        return Token(token_id, text, logprob)
 
     async def _continuation(self, request: Request) -> tuple[int, ...]:
         if self._function is not None:
