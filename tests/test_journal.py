@@ -264,12 +264,64 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, text: str) -> N
 
 async def test_another_format_and_a_damaged_line_are_told(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    path.write_text('{"tertulia_journal": 99, "header": {}}\n')
-    with pytest.raises(TertuliaError, match="has format 99, this program reads 1"):
+    for version in (1, 99):
+        path.write_text(f'{{"tertulia_journal": {version}, "header": {{}}}}\n{{"n": 1}}\n')
+        with pytest.raises(TertuliaError, match=f"has format {version}, this program reads 2"):
+            Journal.open(path, {})
+    path.unlink()
+    async with Journal.open(path, {}) as journal:
+        await journal.append({"n": 1})
+        await journal.append({"n": 2})
+    header, first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(header + first + b"garbage\n" + second)
+    with pytest.raises(TertuliaError, match=r"line 3 of the journal .* is damaged.*head -n 2"):
         Journal.open(path, {})
-    path.write_text('{"tertulia_journal": 1, "header": {}}\n{"n": 1}\ngarbage\n{"n": 2}\n')
-    with pytest.raises(TertuliaError, match=r"line 3 of the journal .* is damaged"):
-        Journal.open(path, {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"place": "thinking", ', b""), (b"thinking", b"moon"), (b"forty", b"fifty"), (b"}\n", b', "more": 1}\n')],
+)
+async def test_a_line_that_somebody_changed_is_refused_although_it_is_json(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    path = tmp_path / "j"
+    async with Journal.open(path, HEADER) as journal:
+        await journal.append({"key": "a", "place": "thinking", "text": "forty"})
+        await journal.append({"key": "b"})
+    header, line, last = path.read_bytes().splitlines(keepends=True)
+    changed = line.replace(old, new)
+    assert changed != line and json.loads(changed)
+    path.write_bytes(header + changed + last)
+    for opening in (lambda: Journal.open(path, HEADER), lambda: read_journal(path)):
+        with pytest.raises(TertuliaError, match=r"line 2 of the journal .* is damaged"):
+            opening()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_no_flipped_bit_is_read_as_another_text(
+    tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
+) -> None:
+    path = tmp_path_factory.mktemp("flip") / "j"
+    values = [{"key": "a", "text": "40 + 2 = 42", "crc32": "none"}, {}, {"key": "b", "ids": [1, 22, 333]}, {"n": 1.5}]
+
+    async def write() -> None:
+        async with Journal.open(path, HEADER) as journal:
+            for value in values:
+                await journal.append(value)
+
+    asyncio.run(write())
+    assert read_journal(path) == (HEADER, values)
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * place)] ^= 1 << bit
+    path.write_bytes(data)
+    try:
+        header, found = read_journal(path)
+    except TertuliaError as error:
+        assert "\n" not in str(error)
+    else:
+        assert (header, found) == (HEADER, values[:-1]), "only the last line may be taken for a torn one"
 
 
 def test_a_journal_can_be_read_while_it_is_written(tmp_path: Path) -> None:

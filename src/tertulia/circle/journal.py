@@ -1,8 +1,9 @@
 """The append-only record of a run: a step is on disk before the next begins, and is never done twice.
 
 A journal is a JSONL file (the format and why it is not a database: docs/journal.md). Its first line, the
-header, says what the run was asked to do; each further line is one record. Concurrent appends share one
-write and one fsync, which happen in a thread, so the event loop never waits for the disk.
+header, says what the run was asked to do; each further line is one record. Each ends in a checksum of its own
+bytes, so that a damaged line is never read as another one. Concurrent appends share one write and one fsync,
+which happen in a thread, so the event loop never waits for the disk.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import stat
+import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,10 +24,12 @@ from typing import Any, Self
 from tertulia.errors import TertuliaError
 from tertulia.files import lock
 
-FORMAT = 1
+FORMAT = 2
 Owed = tuple[dict[str, Any], bytes, asyncio.Future[None]]
 """A record, its line, and what its caller waits for."""
 _HEADER_START = b'{"tertulia_journal":'
+_FORMAT = re.compile(rb'\{"tertulia_journal": *(\d{1,9})[,}]')
+_CHECKSUM = b'"crc32": "%08x"}'
 
 
 class Journal:
@@ -75,7 +80,7 @@ class Journal:
                 if size < len(data):
                     os.ftruncate(file.fileno(), size)
             else:
-                first = _encode({"tertulia_journal": FORMAT, "header": wanted})
+                first = _line(_encode({"tertulia_journal": FORMAT, "header": wanted}))
                 os.ftruncate(file.fileno(), 0)
                 file.seek(0)
                 _write(file, first)
@@ -141,8 +146,8 @@ class Journal:
         """
         if self._broken:
             raise self._broken
-        line = _encode(record)
-        plain = json.loads(line)
+        encoded = _encode(record)
+        plain, line = json.loads(encoded), _line(encoded)
         key = plain.get("key")
         if key is not None and (key in self._by_key or key in self._owed_keys):
             raise ValueError(f"the key {key!r} is in the journal already")
@@ -290,9 +295,25 @@ def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _encode(record: Mapping[str, Any]) -> bytes:
     try:
-        return (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        return json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:  # half of a surrogate pair: only an escape can carry it
-        return (json.dumps(record, allow_nan=False) + "\n").encode()
+        return json.dumps(record, allow_nan=False).encode()
+
+
+def _line(encoded: bytes) -> bytes:
+    """The line of an encoded record: its checksum is the last name in it."""
+    comma = b"" if encoded == b"{}" else b", "
+    return encoded[:-1] + comma + _CHECKSUM % zlib.crc32(encoded) + b"\n"
+
+
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """The record of a line; None where it is damaged."""
+    before, name, _ = line.rpartition(_CHECKSUM[:10])
+    encoded = before.removesuffix(b", ") + b"}"
+    if not name or _line(encoded) != line + b"\n":
+        return None
+    value: dict[str, Any] = json.loads(encoded)
+    return value
 
 
 def _whole_lines(path: Path, data: bytes) -> bytes:
@@ -306,28 +327,26 @@ def _whole_lines(path: Path, data: bytes) -> bytes:
 def _decode(path: Path, whole: bytes) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
     """Header, records and length in bytes of the lines that can be read; the last may be damaged."""
     lines = whole.split(b"\n")[:-1]
+    written = _FORMAT.match(lines[0])
+    if written and int(written[1]) != FORMAT:
+        raise TertuliaError(
+            f"the journal {path} has format {int(written[1])}, this program reads {FORMAT}: "
+            "give another file, or use the version that wrote it"
+        )
     objects: list[dict[str, Any]] = []
     size = 0
     for number, line in enumerate(lines, start=1):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
+        value = _checked(line)
+        if value is None:
             if number == len(lines) > 1:  # pages of an unsynced batch may be lost in a power cut
                 break
+            kept = f"keep the lines before it (head -n {number - 1}) in a new file and resume from that"
             raise TertuliaError(
-                f"line {number} of the journal {path} is damaged: "
-                f"keep the lines before it (head -n {number - 1}) in a new file and resume from that"
+                f"line {number} of the journal {path} is damaged: {kept if number > 1 else 'give another file'}"
             )
         objects.append(value)
         size += len(line) + 1
     first, *records = objects
-    if first.get("tertulia_journal") != FORMAT:
-        raise TertuliaError(
-            f"the journal {path} has format {first.get('tertulia_journal')!r}, this program reads "
-            f"{FORMAT}: give another file, or use the version that wrote it"
-        )
     header = first.get("header")
     return header if isinstance(header, dict) else {}, records, size
 
