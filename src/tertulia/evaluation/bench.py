@@ -105,20 +105,16 @@ class Bench:
         async with self._gate:
             result, listener = await self._solve(question, settings, circle, 0, name, journals, beginnings)
             close = self.dialect.think_close
-            truth = Truth.of(question.gold, question.data)
+            truth = Truth.of(question)
             happened = await asyncio.to_thread(effects, result, listener.heard, self.profile, close, truth)
             steps = steps_of(self.profile, close)
-            record = await asyncio.to_thread(
-                circle_record, result, question.id, circle, question.gold, question.kind, happened, steps
-            )
+            record = await asyncio.to_thread(circle_record, result, question, circle, happened, steps)
             paths = await asyncio.to_thread(ear.heard, record.paths, result.paths)
             record, spent, further = replace(record, paths=paths), record.generated, 0
             while spent < spend and further < MOST_FURTHER:
                 further += 1
                 more, _ = await self._solve(question, settings, circle, further, name, journals, ())
-                paths = await asyncio.to_thread(
-                    path_records, more.paths, more.voters, question.gold, question.kind, steps
-                )
+                paths = await asyncio.to_thread(path_records, more.paths, more.voters, question, steps)
                 record = replace(record, further=record.further + paths)
                 spent += sum(path.generated for path in paths)
             return result, record

@@ -39,6 +39,7 @@ def sample_of(question: Question, **further: Any) -> Sample:
         "options": list(question.options),
         "order": list(question.order),
         "data": dict(question.data),
+        "scorer": question.scorer,
     }
     return Sample(input=question.text, target=question.gold, id=question.id, metadata=facts | further)
 
@@ -55,6 +56,7 @@ def question_of(state: TaskState) -> Question:
         options=tuple(facts.get("options", ())),
         order=tuple(facts.get("order", ())),
         data=facts.get("data", {}),
+        scorer=facts.get("scorer", ""),
     )
 
 

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from tertulia.answers.extract import is_correct
 from tertulia.api import Result
 from tertulia.circle.claims import read_claims
 from tertulia.circle.path import Path
 from tertulia.model import Profile
 from tertulia.studies.meetings import Effect
+from tertulia.tasks.question import Question
 
 CACHED_WEIGHT = 0.1
 """What an injected token costs, in generated tokens, where the context before it comes from the server's cache."""
@@ -163,18 +163,17 @@ class CircleRecord:
 
 
 def path_records(
-    paths: Sequence[Path], voters: Sequence[int], gold: str, kind: str, steps: Steps | None = None
+    paths: Sequence[Path], voters: Sequence[int], question: Question, steps: Steps | None = None
 ) -> tuple[PathRecord, ...]:
     """Records of a circle's paths. May wait for math-verify: off the event loop.
 
     Args:
         paths: Of the circle.
         voters: Indices of those with a vote.
-        gold: The right answer.
-        kind: Form of the answer, "math" or "choice".
+        question: What was asked.
         steps: Reads a path's steps; None for models that state none.
     """
-    return tuple(_path_record(path, path.index in voters, gold, steps) for path in paths)
+    return tuple(_path_record(path, path.index in voters, question, steps) for path in paths)
 
 
 def steps_of(profile: Profile, close: str) -> Steps | None:
@@ -191,10 +190,8 @@ def steps_of(profile: Profile, close: str) -> Steps | None:
 
 def circle_record(
     result: Result,
-    question: str,
+    question: Question,
     circle: int,
-    gold: str,
-    kind: str,
     effects: Sequence[Effect],
     steps: Steps | None = None,
 ) -> CircleRecord:
@@ -202,20 +199,18 @@ def circle_record(
 
     Args:
         result: What the circle came to.
-        question: Id of the question.
+        question: What was asked.
         circle: Number of the circle.
-        gold: The right answer.
-        kind: Form of the answer, "math" or "choice".
         effects: What its meetings did.
         steps: Reads a path's steps; None for models that state none.
     """
     return CircleRecord(
-        question=question,
+        question=question.id,
         circle=circle,
-        gold=gold,
+        gold=question.gold,
         verdict=result.answer,
-        correct=is_correct(result.answer, gold),
-        paths=path_records(result.paths, result.voters, gold, kind, steps),
+        correct=question.right(result.answer),
+        paths=path_records(result.paths, result.voters, question, steps),
         seconds=round(result.seconds, 3),
         pairs=len(effects),
         differed=sum(effect.finding == "differ" for effect in effects),
@@ -229,13 +224,13 @@ def _read_path(value: Mapping[str, Any]) -> PathRecord:
     return PathRecord(**{**value, **read})
 
 
-def _path_record(path: Path, voter: bool, gold: str, steps: Steps | None) -> PathRecord:
+def _path_record(path: Path, voter: bool, question: Question, steps: Steps | None) -> PathRecord:
     tokens = path.tokens
     again = tokens.sent - tokens.prompt - tokens.injected
     share = None if tokens.cached is None else min(1.0, tokens.cached / again) if again > 0 else 1.0
     return PathRecord(
         answer=path.answer,
-        right=is_correct(path.answer, gold),
+        right=question.right(path.answer),
         votes=voter and path.place != "stopped",
         generated=tokens.generated,
         injected=tokens.injected,

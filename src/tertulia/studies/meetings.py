@@ -12,7 +12,7 @@ A path that claimed nothing before, or nothing after, cannot be told: "unknown".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from tertulia.circle.events import Event
 from tertulia.circle.frames import neutral
 from tertulia.circle.path import Path
 from tertulia.model import Profile
+from tertulia.tasks.question import Question
 
 Category = Literal["consistent", "unaffected", "influenced", "unknown"]
 CATEGORIES: tuple[Category, ...] = ("consistent", "unaffected", "influenced", "unknown")
@@ -70,11 +71,17 @@ class Truth:
 
     answer: str
     steps: Mapping[int, str]
+    judge: Callable[[str | None], bool] | None = None
 
     @classmethod
-    def of(cls, gold: str, data: Mapping[str, Any]) -> Truth:
-        """The truth of a question, by its gold answer and its further facts ("steps": one value a step)."""
-        return cls(gold, {place: str(value) for place, value in enumerate(data.get("steps", ()), 1)})
+    def of(cls, question: Question) -> Truth:
+        """The truth of a question, by its own scoring and its further facts ("steps": one value a step)."""
+        steps = enumerate(question.data.get("steps", ()), 1)
+        return cls(question.gold, {place: str(value) for place, value in steps}, question.right)
+
+    def right(self, answer: str | None) -> bool:
+        """Whether an answer is right."""
+        return self.judge(answer) if self.judge else is_correct(answer, self.answer)
 
 
 class Listener:
@@ -153,7 +160,7 @@ def _compared(before: Claims, after: Claims, truth: Truth) -> tuple[Category, bo
         return "unaffected", known_now, known_now
     if before.answer is None or after.answer is None:
         return "unknown", None, None
-    rights = is_correct(before.answer, truth.answer), is_correct(after.answer, truth.answer)
+    rights = truth.right(before.answer), truth.right(after.answer)
     same = before.answer == after.answer or equivalent(before.answer, after.answer)
     return ("unaffected" if same else "influenced"), *rights
 
@@ -165,7 +172,7 @@ def _right_at(claims: Claims, step: int | None, truth: Truth) -> bool | None:
         return None if right is None or claimed is None else claimed == right
     if claims.steps or claims.answer is None:  # a difference between steps, in a record that does not tell which
         return None
-    return is_correct(claims.answer, truth.answer)
+    return truth.right(claims.answer)
 
 
 def _until(path: Path, place: int) -> Path:

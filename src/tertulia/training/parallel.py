@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tertulia.answers.extract import extract_answer, is_correct
+from tertulia.answers.extract import extract_answer
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.quiet import quiet
 from tertulia.files import is_main, working_in
@@ -290,7 +290,7 @@ def reward_parts(run: Run, asked: dict[str, Question], tokenizer: Any) -> list[A
 
 def judged(answer: str, question: Question) -> bool:
     """Whether what stands after the thought is the right answer."""
-    return is_correct(extract_answer(answer, question.kind), question.gold, question.kind)
+    return question.right(extract_answer(answer, question.kind))
 
 
 def strays(thought: str, question: Question) -> bool:

@@ -13,7 +13,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tertulia.answers.extract import extract_answer, is_correct
+from tertulia.answers.extract import extract_answer
 from tertulia.errors import TertuliaError
 from tertulia.model import Profile
 from tertulia.tasks.question import Question
@@ -78,9 +78,7 @@ def solution(run: Run, prompt: Prompt, profile: Profile) -> tuple[str, str]:
     question, close = prompt.question, profile.think_close or "</think>"
     of_the_world = run.data.task == "world" and run.data.file is None
     thought, closed, answer = (world_thought if of_the_world else file_solution)(question, run.seed).partition(close)
-    right = not ("\\boxed" in thought and not closed) or is_correct(
-        extract_answer(thought, question.kind), question.gold, question.kind
-    )
+    right = not ("\\boxed" in thought and not closed) or question.right(extract_answer(thought, question.kind))
     if not closed:
         answer = f"\n\\boxed{{{question.gold}}}"
     if not right or not judged(answer, question):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tertulia.answers.extract import is_correct
 from tertulia.api import Result, solve_with
 from tertulia.circle.claims import read_claims
 from tertulia.circle.events import Event
@@ -116,12 +115,12 @@ def rewards(circle: Circle) -> dict[str, list[float | None]]:
         meeting after which the path claimed something wrong in place of something right. tokens: -1 for each 1,000
         generated tokens, discarded ones included.
     """
-    gold, result = circle.question.gold, circle.result
-    verdict = float(is_correct(result.answer, gold))
+    question, result = circle.question, circle.result
+    verdict = float(question.right(result.answer))
     found: dict[str, list[float | None]] = {name: [] for name in REWARDS}
     for path in result.paths:
         left = [e for e in circle.effects if e.path == path.index and e.before is True and e.after is False]
-        own = float(is_correct(path.answer, gold))
+        own = float(question.right(path.answer))
         values = (own, verdict, -float(len(left)), -path.tokens.generated / 1000)
         for name, value in zip(REWARDS, values, strict=True):
             found[name].append(None if path.place == "failed" else value)
@@ -147,7 +146,7 @@ def guards(circles: Sequence[Circle], profile: Profile, close: str) -> dict[str,
     """
     pairs = [(circle, path) for circle in circles for path in circle.result.paths]
     paths = [path for _, path in pairs]
-    right = [is_correct(path.answer, circle.question.gold) for circle, path in pairs]
+    right = [circle.question.right(path.answer) for circle, path in pairs]
     written = [span.count for path in paths for span in path.spans if span.kind == "summary"]
     differed = [(circle, e) for circle in circles for e in circle.effects if e.category in ("influenced", "unaffected")]
     unchecked = [_unchecked(circle, e, profile, close) for circle, e in differed]
@@ -300,6 +299,6 @@ class Rollouts:
         result = await solve_with(
             engine, self._profile, question.text, settings, name=name, observer=observe, dialect=dialect
         )
-        truth = Truth.of(question.gold, question.data)
+        truth = Truth.of(question)
         happened = await asyncio.to_thread(effects, result, listener.heard, self._profile, dialect.think_close, truth)
         return Circle(question, result, happened, listener.heard, summaries, claimed)
