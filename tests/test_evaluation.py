@@ -21,10 +21,10 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import NAMES, arm, arms
 from tertulia.evaluation.bench import Bench, file_name
 from tertulia.evaluation.comparison import compare, pool_of
+from tertulia.evaluation.meetings import Effect
 from tertulia.evaluation.plot import draw
 from tertulia.evaluation.records import CircleRecord, PathRecord, injected_weight
 from tertulia.evaluation.report import notes, tables
-from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 
 CHILD = Path(__file__).with_name("evaluation_child.py")

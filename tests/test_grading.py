@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tertulia.answers.extract import extract_answer, is_correct, own_words
+from tertulia.answers.extract import extract_answer, is_correct
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.transcripts import own_words
 
 # --- the last box ---------------------------------------------------------------------------------
 

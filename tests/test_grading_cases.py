@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tertulia.answers.extract import extract_answer, is_correct, own_words
+from tertulia.answers.extract import extract_answer, is_correct
+from tertulia.evaluation.transcripts import own_words
 
 CASES: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("grading_cases.toml").read_text("utf-8"))["case"]
 

@@ -28,15 +28,16 @@ from tertulia.cli import train_rl  # noqa: E402
 from tertulia.engines.base import EngineError, Generation, Request, Sampling  # noqa: E402
 from tertulia.engines.client import HttpEngine  # noqa: E402
 from tertulia.engines.scripted import ScriptedEngine  # noqa: E402
-from tertulia.engines.transformers import Sampled, TransformersEngine, load_start  # noqa: E402
+from tertulia.engines.transformers import Sampled, TransformersEngine  # noqa: E402
 from tertulia.errors import TertuliaError  # noqa: E402
+from tertulia.evaluation.meetings import Effect  # noqa: E402
 from tertulia.model import profile_for  # noqa: E402
 from tertulia.settings import resolve  # noqa: E402
-from tertulia.studies.meetings import Effect  # noqa: E402
 from tertulia.tasks.question import Question  # noqa: E402
 from tertulia.training import leap_rl  # noqa: E402
 from tertulia.training.rl_log import WHOLE  # noqa: E402
 from tertulia.training.rollouts import Circle, Rollouts, guards, rewards, sequences  # noqa: E402
+from tertulia.training.start import load_start  # noqa: E402
 
 FREE = Sampling(1.0, 1.0, 0, 0.0)
 RUN: dict[str, Any] = {

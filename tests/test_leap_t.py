@@ -20,7 +20,7 @@ from tertulia.cli import train as command
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
-from tertulia.studies.meetings import Effect
+from tertulia.evaluation.meetings import Effect
 from tertulia.training import masks
 from tertulia.training.collect import Collected, collect, dropped_for
 from tertulia.training.leap_t import Keep, Run

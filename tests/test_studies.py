@@ -15,9 +15,9 @@ from tertulia.cli import main
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
+from tertulia.evaluation.meetings import Effect, Listener, Truth, effects
 from tertulia.model import profile_for
 from tertulia.studies import sweep as sweeps
-from tertulia.studies.meetings import Effect, Listener, Truth, effects
 from tertulia.studies.trap import Trap, study
 from tertulia.tasks.question import Question
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("lingua", reason="needs the extra study")
 
 from tertulia.errors import TertuliaError
-from tertulia.studies.tongues import off_target, sentences
+from tertulia.evaluation.tongues import off_target, sentences
 
 THOUGHTS = {
     "en": "First we look at how many apples there are. Then we take away those that were sold.",

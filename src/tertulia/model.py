@@ -124,20 +124,6 @@ def profile_for(model: str | Path | None) -> Profile:
     return Profile()
 
 
-def pebble_path() -> Path:
-    """The packaged model's GGUF file.
-
-    Raises:
-        TertuliaError: The package was built without it.
-    """
-    path = Path(str(resources.files("tertulia"))) / "models" / "pebble" / "pebble.gguf"
-    if not path.is_file():
-        raise TertuliaError(
-            f"the packaged model {path} is missing: install the released wheel, or give a GGUF file as model"
-        )
-    return path
-
-
 @cache
 def _packaged() -> dict[str, Profile]:
     found = {}

@@ -1,7 +1,7 @@
 """A path's own answer, and whether it is right.
 
 `extract_answer` sees only what it is given: callers give it the thought and answer spans of one path, never a prompt,
-a cue or something heard, so that nobody is graded on another's words. `own_words` takes these out of a transcript.
+a cue or something heard, so that nobody is graded on another's words.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from typing import Literal
 from tertulia.answers.equivalence import equivalent
 from tertulia.answers.letters import chosen_letter
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.transcripts import own_words
-
-__all__ = ["KINDS", "Kind", "extract_answer", "is_correct", "own_words"]
 
 Kind = Literal["math", "choice"]
 KINDS: tuple[Kind, ...] = ("math", "choice")
@@ -33,7 +30,7 @@ def extract_answer(text: str, kind: Kind = "math") -> str | None:
     the eleven languages ("Answer: B", "答案是B"), or that stands alone on the last line: see
     `tertulia.answers.letters`.
 
-    Whether a thought was closed is not asked here, for the close may be no word of the path's own: `own_words` does.
+    Whether a thought was closed is not asked here, for the close may be no word of the path's own.
 
     Args:
         text: the path's own words.

@@ -24,7 +24,8 @@ def grade(kind: Kind, answer: Answer, heard: HeardFiles = None) -> None:
     Only the path's own words count: what stands between the tags of summaries and peers is left out, and so is
     everything in --heard. A thought that was opened and never closed gives no answer.
     """
-    from tertulia.answers.extract import KINDS, extract_answer, is_correct, own_words
+    from tertulia.answers.extract import KINDS, extract_answer, is_correct
+    from tertulia.evaluation.transcripts import own_words
 
     if kind not in KINDS:
         raise TertuliaError(f"--kind is {kind!r}: use one of {', '.join(KINDS)}")

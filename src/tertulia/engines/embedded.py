@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tertulia.engines.base import EngineError
 from tertulia.engines.client import HttpEngine
+from tertulia.errors import TertuliaError
 
 MAX_SLOTS = 256  # llama.cpp's bound on sequences
 SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
+
+
+def pebble_path() -> Path:
+    """The packaged model's GGUF file.
+
+    Raises:
+        TertuliaError: The package was built without it.
+    """
+    path = Path(str(resources.files("tertulia"))) / "models" / "pebble" / "pebble.gguf"
+    if not path.is_file():
+        raise TertuliaError(
+            f"the packaged model {path} is missing: install the released wheel, or give a GGUF file as model"
+        )
+    return path
 
 
 class EmbeddedEngine(HttpEngine):
@@ -52,8 +68,6 @@ class EmbeddedEngine(HttpEngine):
             retries=1,
         )
         if model is None:
-            from tertulia.model import pebble_path
-
             model = pebble_path()
         self._file = _checked(Path(model))
         self._shape = (slots, context_per_slot, threads)

@@ -16,13 +16,13 @@ from tertulia.circle.path import Span
 from tertulia.circle.run import Dialect
 from tertulia.engines.base import Engine
 from tertulia.evaluation.arms import Arm
+from tertulia.evaluation.meetings import Listener, Truth, effects
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
 from tertulia.evaluation.thinking import Ear
 from tertulia.model import Profile, profile_for
 from tertulia.model_dialect import ModelDialect
 from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
-from tertulia.studies.meetings import Listener, Truth, effects
 from tertulia.tasks.question import Question
 
 MOST_FURTHER = 64

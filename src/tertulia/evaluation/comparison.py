@@ -16,6 +16,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import PLACEBOS, REFERENCE
 from tertulia.evaluation.equal_tokens import Pool, vote_at
 from tertulia.evaluation.gates import gates
+from tertulia.evaluation.meetings import CATEGORIES, Effect
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord, PathRecord, injected_weight
 from tertulia.evaluation.statistics import (
     Estimate,
@@ -27,7 +28,6 @@ from tertulia.evaluation.statistics import (
 )
 from tertulia.evaluation.thinking import rates
 from tertulia.seeds import derive
-from tertulia.studies.meetings import CATEGORIES, Effect
 
 Circles = Mapping[str, Sequence[CircleRecord]]
 """The circles of an arm, by question."""

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tertulia.evaluation.meetings import Effect
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import RESAMPLES, Estimate, mean_over_questions, t_quantile
-from tertulia.studies.meetings import Effect
 
 SOURCES = ("paths", "made up", "recheck")
 """What was heard: a difference between paths, one that was made up, or to look again without any difference."""

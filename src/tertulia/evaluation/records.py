@@ -13,8 +13,8 @@ from typing import Any
 from tertulia.api import Result
 from tertulia.circle.claims import read_claims
 from tertulia.circle.path import Path
+from tertulia.evaluation.meetings import Effect
 from tertulia.model import Profile
-from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 
 CACHED_WEIGHT = 0.1

@@ -2,7 +2,7 @@
 
 Only a path's own thought is looked at: never its prompt, a cue, the sentence that leads it to its language, a summary,
 something heard, or a beginning that it was given. On the world, for a model that writes the world's traces, words are
-known and nothing is guessed; elsewhere sentences are identified (`tertulia.studies.tongues`, the extra `study`).
+known and nothing is guessed; elsewhere sentences are identified (`tertulia.evaluation.tongues`, the extra `study`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from tertulia.circle.path import Path, Span
 from tertulia.evaluation.records import CircleRecord, PathRecord, Spoken
 from tertulia.evaluation.statistics import Estimate, mean_over_questions
+from tertulia.evaluation.tongues import off_target
 from tertulia.model import Profile
 from tertulia.settings import Settings
-from tertulia.studies.tongues import off_target
 from tertulia.tasks.question import Question
 from tertulia.world.language import LANGUAGES
 

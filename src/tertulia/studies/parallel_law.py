@@ -68,9 +68,9 @@ def run_cell(study: Study, cell: Cell, out: Path, threads: int = 1) -> None:
 
 def evaluate(study: Study, start: str | None, seed: int) -> list[dict[str, Any]]:
     """Accuracy and off-target rate in every language; `right` holds each question's outcome, in order."""
-    from tertulia.engines.transformers import load_start
     from tertulia.tasks import load
     from tertulia.training.sampling import continuations
+    from tertulia.training.start import load_start
 
     asked, profile = study.evaluation, study.model.known
     model, tokenizer = load_start(start, seed)

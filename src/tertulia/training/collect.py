@@ -20,10 +20,10 @@ from tertulia.circle.thinker import CLOSE
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
+from tertulia.evaluation.meetings import Effect
 from tertulia.evaluation.records import CircleRecord
 from tertulia.files import mark_folder, working_in
 from tertulia.seeds import draw
-from tertulia.studies.meetings import Effect
 from tertulia.tasks.question import Question
 from tertulia.training.leap_t import Keep, Run
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, write_traces

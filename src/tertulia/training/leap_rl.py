@@ -207,8 +207,8 @@ def make_trainer(run: Run, out: Path) -> Any:
     from transformers.integrations.integration_utils import TensorBoardCallback
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from tertulia.engines.transformers import load_start
     from tertulia.training.rollouts import REWARDS, Rollouts, reward_part
+    from tertulia.training.start import load_start
 
     settings = run.settings()
     questions = {question.text: question for question in run.questions()}

@@ -296,13 +296,13 @@ def judged(answer: str, question: Question) -> bool:
 def strays(thought: str, question: Question) -> bool:
     """Whether a thought is in another language than its question.
 
-    On the world its words are known; elsewhere the language is identified (`tertulia.studies.tongues`).
+    On the world its words are known; elsewhere the language is identified (`tertulia.evaluation.tongues`).
     """
     from tertulia.world.spoken import off_target
 
     if "steps" in question.data:
         return bool(off_target(thought, question.language))
-    from tertulia.studies.tongues import off_target as identified
+    from tertulia.evaluation.tongues import off_target as identified
 
     return bool(identified(thought, question.language).off_target)
 
@@ -329,8 +329,8 @@ def make_trainer(run: Run, out: Path) -> Any:
     from transformers.integrations.integration_utils import TensorBoardCallback
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from tertulia.engines.transformers import load_start
     from tertulia.training.sft import teller
+    from tertulia.training.start import load_start
 
     model, tokenizer = load_start(run.model.start, run.seed)
     prompts = [prompt_of(question, run.model.known, run.thinking, tokenizer) for question in questions_of(run)]

@@ -31,7 +31,7 @@ def make_trainer(run: Run, out: Path) -> Any:
     Raises:
         TertuliaError: Something in the run file, the model or the data is not as it must be. One line.
     """
-    from tertulia.engines.transformers import load_start
+    from tertulia.training.start import load_start
 
     arguments = _arguments(run, out)
     model, tokenizer = load_start(run.model.start, run.seed)

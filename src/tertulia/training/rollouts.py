@@ -19,11 +19,11 @@ from tertulia.circle.path import GENERATED_KINDS, Path, Span
 from tertulia.circle.run import Dialect
 from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.meetings import Effect, Listener, Truth, effects
 from tertulia.model import Profile
 from tertulia.model_dialect import ModelDialect
 from tertulia.seeds import derive
 from tertulia.settings import Settings
-from tertulia.studies.meetings import Effect, Listener, Truth, effects
 from tertulia.tasks.question import Question
 
 if TYPE_CHECKING:

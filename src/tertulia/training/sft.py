@@ -31,7 +31,7 @@ def load_base(start: str | None, seed: int = 0) -> tuple[Any, Any]:
     Raises:
         TertuliaError: There is no such model, or it cannot be read. One line.
     """
-    from tertulia.engines.transformers import load_start
+    from tertulia.training.start import load_start
 
     return load_start(start, seed)
 
