@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, get_args
 
@@ -204,10 +205,8 @@ def test_without_a_question_it_takes_a_world_problem(run: FakeRun) -> None:
 
 
 def test_a_dash_reads_the_question_from_standard_input(run: FakeRun) -> None:
-    from io import StringIO
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", StringIO("What is\n2 + 3?\n"))
+        patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"\xef\xbb\xbfWhat is\n2 + 3?\n")))
         assert main(["solve", "-"]) == 0
     assert run.calls[0]["question"] == "What is\n2 + 3?"
 
@@ -370,6 +369,28 @@ def test_a_run_that_was_to_have_meetings_and_had_none_says_so() -> None:
     assert "every 4,096 tokens" in (meeting_line(ran) or "")
     assert meeting_line(ran | {"meetings": [{"index": 0, "heard": []}]}) is None
     assert meeting_line(ran | {"method": "independent"}) is None
+    assert meeting_line(ran | {"settings": {"every": 4096, "paths": 1}}) is None, "one path meets nobody"
+
+
+def test_one_path_is_called_a_path(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run.change = {"paths": [{"id": 0}], "votes": {"5": 1}, "spoke": 1}
+    assert main(["solve", "q", "--paths", "1"]) == 0
+    assert "Verdict: 5, 1 of 1 path\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["solve", "--paths"], "tertulia solve --help"),
+        (["train", "leap-t", "sft", "--data"], "tertulia train leap-t sft --help"),
+        (["--foo"], "tertulia --help"),
+    ],
+)
+def test_a_usage_error_names_the_help_of_its_own_verb(
+    arguments: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.endswith(f"; see '{command}'\n")
 
 
 def test_a_question_of_ones_own_is_told_that_the_packaged_model_knows_only_its_world(

@@ -5,7 +5,6 @@ Only what `--help` needs is imported here; a verb imports its heavy parts when i
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -25,26 +24,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         What a user did is told in one line on standard error, never as a traceback.
     """
     from tertulia.cli.interrupt import ends_at_once
+    from tertulia.cli.screen import printable
 
-    with ends_at_once():
+    with ends_at_once(), printable():
         return _run(list(sys.argv[1:] if arguments is None else arguments))
 
 
 def _run(arguments: list[str]) -> int:
-    from tertulia.cli import app
+    from tertulia.cli import app, screen
 
     try:
-        return app.run(arguments)
+        code = app.run(arguments)
+        sys.stdout.flush()
+        return code
     except app.UsageError as error:
-        return _fail(f"{error.format_message().rstrip('.')}; see {app.help_command(error)}")
+        return _fail(f"{error.format_message().rstrip('.')}; see {app.help_command(error, arguments)}")
     except TertuliaError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # Whoever read our output has left. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        screen.drop_output()  # whoever read our output has left
         return 141
+    except OSError as error:
+        screen.drop_output()
+        where = error.filename or "standard output, or a file,"
+        return _fail(f"{where} cannot be read or written: {error.strerror or error}; give another place")
 
 
 def _fail(message: str) -> int:
-    print("tertulia: " + " ".join(message.split()), file=sys.stderr)
+    from tertulia.cli.screen import fit
+
+    print(fit(f"tertulia: {message}"), file=sys.stderr)
     return USER_ERROR

@@ -71,10 +71,23 @@ def _verbs(group: Any) -> Iterator[Any]:
         yield from _verbs(verb) if hasattr(verb, "commands") else [verb]
 
 
-def help_command(error: Any) -> str:
-    """The command whose help tells what would have been right."""
+def help_command(error: Any, arguments: Sequence[str]) -> str:
+    """The command whose help tells what would have been right.
+
+    Args:
+        error: The usage error, which often knows its command.
+        arguments: What was typed.
+    """
     context = getattr(error, "ctx", None)
-    return f"'{context.command_path if context else 'tertulia'} --help'"
+    if context is not None:
+        return f"'{context.command_path} --help'"
+    place, names = command(), ["tertulia"]
+    for argument in arguments:
+        if argument not in getattr(place, "commands", ()):
+            break
+        place = place.commands[argument]
+        names.append(argument)
+    return f"'{' '.join(names)} --help'"
 
 
 def _callback(

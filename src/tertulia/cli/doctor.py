@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tertulia.cli import options
+from tertulia.cli.screen import console as new_console
+from tertulia.cli.screen import fit
 
 if TYPE_CHECKING:
     from tertulia.engines.base import EngineInfo
@@ -28,7 +30,6 @@ async def _examine(engine: str | None, model: str | None, threads: int) -> tuple
 
 
 def _print(info: EngineInfo, checks: list[Check]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -36,12 +37,12 @@ def _print(info: EngineInfo, checks: list[Check]) -> None:
     context = f"{info.context:,} tokens of context" if info.context else "context unknown"
     where = f" at {info.url}" if info.url else ""
     mode = "token ids" if info.mode == "ids" else "text"
-    console = Console(highlight=False)
-    console.print(Text(f"{info.model} on {info.name}{where}: {context}, works with {mode}"))
+    console = new_console()
+    console.print(Text(fit(f"{info.model} on {info.name}{where}: {context}, works with {mode}")))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("ability", "", "seen", "what Tertulia does"):
         table.add_column(title, overflow="fold")
     for check in checks:
         result = Text(check.result, style=colours[check.result])
-        table.add_row(check.name, result, Text(check.seen), Text(check.note))
+        table.add_row(check.name, result, Text(fit(check.seen)), Text(fit(check.note)))
     console.print(table)

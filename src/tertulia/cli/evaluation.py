@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
+from tertulia.cli.screen import console as new_console
+from tertulia.cli.screen import fit, say
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def evaluate(
     )
     folder = log_dir or FOLDER / f"{task}-{seed}"
     display = "none" if json_ else "rich" if sys.stdout.isatty() else "plain"
-    tell = (lambda line: print(line, file=sys.stderr)) if json_ else print
+    tell = (lambda line: say(line, to_stderr=True)) if json_ else say
     outcome = run(asked, folder, display=display, tell=tell)
     picture = _plot(outcome.comparison, plot or folder / "comparison")
     _print(outcome.comparison, json_, {"logs": {label: str(log) for label, log in outcome.logs.items()}})
@@ -94,7 +96,9 @@ def evaluate(
         print(f"Logs: {folder}. Plot: {picture}. Circles one by one: inspect view --log-dir {folder}")
     failed, error = outcome.failed
     if failed:
-        print(f"{failed} circles failed; the same command tries them again. The first error: {error}", file=sys.stderr)
+        say(
+            f"{failed} circles failed; the same command tries them again. The first error: {fit(error)}", to_stderr=True
+        )
         raise typer.Exit(FAILED)
 
 
@@ -157,8 +161,8 @@ def _print(comparison: Comparison, json_: bool, further: dict[str, Any]) -> None
         return
     show([(title, rows) for title, rows in report.tables(comparison)])
     for note in report.notes(comparison):
-        print(note)
-    print(f"\n{comparison.sentence}")
+        say(note)
+    say(f"\n{comparison.sentence}")
 
 
 def show(tables: list[tuple[str, list[dict[str, str]]]]) -> None:
@@ -167,18 +171,17 @@ def show(tables: list[tuple[str, list[dict[str, str]]]]) -> None:
 
     if not sys.stdout.isatty():
         for title, rows in tables:
-            print(f"\n{title}\n\n{markdown(rows)}\n")
+            say(f"\n{title}\n\n{markdown(rows)}\n")
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = new_console()
     for title, rows in tables:
-        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
+        table = Table(title=fit(title), title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
         names = columns(rows)
         for name in names:
             table.add_column(name, overflow="fold")
         for row in rows:
-            table.add_row(*(row.get(name, "") for name in names))
+            table.add_row(*(fit(row.get(name, "")) for name in names))
         console.print(table)
         console.print()

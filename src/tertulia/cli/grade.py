@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from tertulia.cli.screen import read_text
 from tertulia.errors import TertuliaError
 
 Kind = Annotated[str, typer.Option(help="math: an answer in a box. choice: a letter.")]
@@ -31,10 +31,7 @@ def grade(kind: Kind, answer: Answer, heard: HeardFiles = None) -> None:
         raise TertuliaError(f"--kind is {kind!r}: use one of {', '.join(KINDS)}")
     if not answer.strip():
         raise TertuliaError("--answer is empty: give the right answer")
-    try:
-        transcript = sys.stdin.buffer.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TertuliaError(f"the transcript is not UTF-8: {error.reason} at byte {error.start}") from error
+    transcript = read_text("the transcript")
     if kind == "choice" and not is_correct(answer, answer, "choice"):
         raise TertuliaError(f"--answer is {answer!r}: a choice is a letter, A to J")
     own = own_words(transcript, [_read(file) for file in heard or []])

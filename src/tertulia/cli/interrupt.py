@@ -8,10 +8,16 @@ An orderly end would have to wait for the engine, which may be loading a model a
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
+
+from tertulia.cli.screen import fit
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,8 +49,50 @@ def say_when_stopped(message: str, clean_up: Callable[[], None] = lambda: None) 
         with suppress(Exception):
             clean_up()
         # Not `print`: the signal may have come while something was being printed.
-        os.write(2, f"\n{message}\n".encode())
+        os.write(2, f"\n{message}\n".encode(errors="replace"))
         os._exit(128 + number)
 
     for number in SIGNALS:
         signal.signal(number, stop)
+
+
+def how_to_go_on(journal: Path | None, arguments: Sequence[str]) -> str:
+    """What a user is told who stopped a run.
+
+    Args:
+        journal: Where the run was kept.
+        arguments: What followed `tertulia` on the command line.
+    """
+    if journal is None:
+        return "Stopped. Nothing was kept; with --journal FILE a run can be gone on with."
+    asked = ", with the same question on standard input" if "-" in arguments else ""
+    words = [*_program(sys.argv[0]), *arguments]
+    return f"Stopped. To go on where it was{asked}: {' '.join(map(_quoted, words))}"
+
+
+def _program(typed: str) -> list[str]:
+    """What starts this program, as it was started.
+
+    Args:
+        typed: Its name, as the system handed it over.
+    """
+    if Path(typed).name == "__main__.py":
+        python = shutil.which("python")
+        return ["python" if python == sys.executable else sys.executable, "-m", "tertulia"]
+    installed = Path(typed).stem == "tertulia" and Path(typed).is_file()
+    return [typed if installed and shutil.which("tertulia") != typed else "tertulia"]
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell reads it back, without anything in it that would act on a terminal."""
+    if fit(word, one_line=False) == word:
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character in "\\'" or fit(f"x{character}x") != f"x{character}x":
+        return f"\\U{ord(character):08x}" if ord(character) > 127 else f"\\{ord(character):03o}"
+    return character

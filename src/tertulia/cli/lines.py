@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tertulia.cli.scene import one_line, shortened, without_tags
+from tertulia.cli.scene import shortened, without_tags
+from tertulia.cli.screen import fit
 from tertulia.cli.view import View
 
 if TYPE_CHECKING:
@@ -42,19 +43,19 @@ class Lines:
         match event.kind:
             case "start":
                 self._board = data["settings"]["mode"] == "board"
-                return [f"question: {shortened(one_line(data['question']))}", self.set_out(data)]
+                return [f"question: {shortened(fit(data['question']))}", self.set_out(data)]
             case "meeting":
                 told = self.meeting(data["index"], data["heard"])
                 return [told] if told else []
             case "heard" if data["text"]:  # where claims are read, agreement is silent
                 return [f"  path {event.path}: {without_tags(str(data['text']))}"]
             case "answer":
-                answer = "no answer" if data["answer"] is None else data["answer"]
+                answer = "no answer" if data["answer"] is None else fit(data["answer"])
                 return [f"path {event.path} finished: {answer}"]
             case "stopped":
                 return [f"path {event.path} stopped"]
             case "failed":
-                return [f"path {event.path} failed: {one_line(str(data['error']))}"]
+                return [f"path {event.path} failed: {fit(data['error'])}"]
         return []
 
     def set_out(self, start: Mapping[str, Any]) -> str:
@@ -66,9 +67,9 @@ class Lines:
         settings, model = start["settings"], str(start["model"])
         model = Path(model).name if model.endswith(".gguf") else model
         exact = "" if start["mode"] == "ids" else ", text mode: no token ids"
-        return (
-            f"{settings['paths']} paths of {model} on {start['engine']}{exact}; method {settings['method']}, "
-            f"at most {settings['budget']:,} tokens a path, seed {settings['seed']}"
+        return fit(
+            f"{counted(settings['paths'], 'path')} of {model} on {start['engine']}{exact}; "
+            f"method {settings['method']}, at most {settings['budget']:,} tokens a path, seed {settings['seed']}"
         )
 
     def meeting(self, index: int, heard: Sequence[Sequence[int]]) -> str | None:
@@ -79,6 +80,11 @@ class Lines:
         if self._board and not any(new):
             return None
         return f"meeting {index}: {who_heard_whom(new)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 path, 8 paths."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def who_heard_whom(heard: Sequence[Sequence[int]]) -> str:

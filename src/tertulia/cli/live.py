@@ -11,8 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tertulia.cli.lines import Lines
+from tertulia.cli.lines import Lines, counted
 from tertulia.cli.scene import Row, Scene, shortened
+from tertulia.cli.screen import console as new_console
+from tertulia.cli.screen import fit
 from tertulia.cli.view import View
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class LiveView(View):
     def __init__(self, console: Console | None = None) -> None:
         self.scene = Scene()
         self._lines = Lines()
-        self._console = console or Console(highlight=False)
+        self._console = console or new_console()
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._changed = False
         self._task: asyncio.Task[None] | None = None
@@ -50,7 +52,7 @@ class LiveView(View):
         lines = self._lines.of(event)
         if event.kind == "start":
             self._wipe()
-            self._say(shortened(event.data["question"].strip()), "bold")
+            self._say(shortened(fit(event.data["question"].strip(), one_line=False)), "bold")
             self._say(lines[-1], "dim")
             self._live.start()
             self._task = asyncio.get_running_loop().create_task(self._draw_often())
@@ -100,7 +102,7 @@ def picture(scene: Scene, height: int) -> RenderableType:
     for path, row in numbered:
         table.add_row(*_cells(path, row, scene.budget))
     hidden = len(scene.paths) - len(numbered)
-    foot = f"and {hidden} more paths; " if hidden else ""
+    foot = f"and {counted(hidden, 'more path')}; " if hidden else ""
     over = sum(row.over for row in scene.paths)
     return Group(table, Text(f"{foot}{over} of {len(scene.paths)} finished, {scene.generated:,} tokens", style="dim"))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tertulia.cli.lines import counted
+from tertulia.cli.screen import fit
+
 
 def verdict_line(result: Mapping[str, Any]) -> str:
     """The verdict and its votes.
@@ -15,11 +18,11 @@ def verdict_line(result: Mapping[str, Any]) -> str:
     votes: Mapping[str, int] = result["votes"]
     paths = len(result["paths"])
     if result["verdict"] is None:
-        return f"No verdict: none of {paths} paths came to an answer."
+        return f"No verdict: none of {counted(paths, 'path')} came to an answer."
     ranked = sorted(votes.items(), key=lambda vote: -vote[1])
     others = ", ".join(f"{answer} ({count})" for answer, count in ranked if answer != result["verdict"])
     support = votes.get(result["verdict"], 0)
-    line = f"Verdict: {result['verdict']}, {support} of {paths} paths"
+    line = f"Verdict: {result['verdict']}, {support} of {counted(paths, 'path')}"
     if result["spoke"] < paths:
         line += f", {result['spoke']} spoke"
     if result["tie"]:
@@ -69,8 +72,9 @@ def engine_line(result: Mapping[str, Any]) -> str | None:
 
 def meeting_line(result: Mapping[str, Any]) -> str | None:
     """What to say of a run that was to have meetings and had none; else None."""
-    every = (result.get("settings") or {}).get("every")
-    if result.get("method") != "leap" or result["meetings"] or not every:
+    settings = result.get("settings") or {}
+    every = settings.get("every")
+    if result.get("method") != "leap" or result["meetings"] or not every or settings.get("paths") == 1:
         return None
     return (
         f"No meeting was held: one is due every {every:,} tokens, and no path thought so long; "
@@ -88,4 +92,4 @@ def lines(result: Mapping[str, Any], answer: object | None = None, *, resumed: b
     """
     tokens = token_line(result, resumed=resumed)
     told = [verdict_line(result), right_line(result, answer), tokens, meeting_line(result), engine_line(result)]
-    return [line for line in told if line is not None]
+    return [fit(line) for line in told if line is not None]

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tertulia.cli.screen import fit
+
 if TYPE_CHECKING:
     from tertulia.circle.events import Event
 
@@ -84,12 +86,12 @@ class Scene:
                 row.doing, row.heard = "thinking", without_tags(str(data["text"])) or row.heard
             case "answer":
                 row.doing, row.over = "finished", True
-                row.claim = "no answer" if data["answer"] is None else str(data["answer"])
+                row.claim = "no answer" if data["answer"] is None else fit(data["answer"])
             case "stopped":
                 row.doing, row.over = "stopped", True
             case "failed":
                 row.doing, row.over = "failed", True
-                row.claim = one_line(str(data.get("error", "")))
+                row.claim = fit(data.get("error", ""))
 
 
 def claim(summary: Mapping[str, Any]) -> str:
@@ -103,12 +105,7 @@ def claim(summary: Mapping[str, Any]) -> str:
     told = " ".join(f"{step}={value}" for step, value in list(steps.items())[-LAST_STEPS:])
     if len(steps) > LAST_STEPS:
         told = f"… {told}"
-    return one_line(told or str(claims.get("answer") or summary.get("text") or ""))
-
-
-def one_line(text: str) -> str:
-    """The text with every run of blanks and line ends as one blank."""
-    return " ".join(text.split())
+    return fit(told or claims.get("answer") or summary.get("text") or "")
 
 
 def shortened(question: str) -> str:
@@ -118,4 +115,4 @@ def shortened(question: str) -> str:
 
 def without_tags(text: str) -> str:
     """What was told at a meeting on one line, without the tags around it."""
-    return one_line(re.sub(r"<[^<>]*>", "", text))
+    return fit(re.sub(r"<[^<>]*>", "", text))

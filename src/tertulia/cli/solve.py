@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.interrupt import say_when_stopped
+from tertulia.cli.interrupt import how_to_go_on, say_when_stopped
+from tertulia.cli.screen import fit, read_text, typed_text
 from tertulia.cli.view import View
 from tertulia.errors import TertuliaError
 
@@ -90,7 +88,7 @@ def solve(
 
     def observe(event: Event) -> None:
         if event.kind == "start":
-            say_when_stopped(_how_to_go_on(journal, context.obj), view.close)
+            say_when_stopped(how_to_go_on(journal, context.obj), view.close)
         view.observe(event)
 
     try:
@@ -105,7 +103,9 @@ def solve(
 def _call(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `tertulia.solve_async` that the options stand for."""
     if given.get("question") == "-":
-        given["question"] = sys.stdin.read().strip()
+        given["question"] = read_text("the question").strip()
+    elif "question" in given:
+        given["question"] = typed_text(given["question"], "the question")
     if "question" not in given:
         given.setdefault("world_seed", options.WORLD_SEED)
     elif "difficulty" in given:
@@ -164,7 +164,7 @@ def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool, r
     if json_:
         print(json.dumps(value, ensure_ascii=False))
     elif quiet:
-        print("" if result.answer is None else result.answer)
+        print("" if result.answer is None else fit(result.answer))
     else:
         answer = _world_answer(call) if value["correct"] is False else None
         for text in report.lines(value, answer, resumed=resumed):
@@ -178,18 +178,3 @@ def _world_answer(call: dict[str, Any]) -> int | None:
     from tertulia.world.problems import problem
 
     return problem(call["world_seed"], call.get("difficulty", "default")).answer
-
-
-def _how_to_go_on(journal: Path | None, arguments: Sequence[str]) -> str:
-    """What a user is told who stopped a run.
-
-    Args:
-        journal: Where the run was kept.
-        arguments: What followed `tertulia` on the command line.
-    """
-    if journal is None:
-        return "Stopped. Nothing was kept; with --journal FILE a run can be gone on with."
-    typed = sys.argv[0]
-    installed = Path(typed).stem == "tertulia" and Path(typed).is_file()
-    program = typed if installed and shutil.which("tertulia") != typed else "tertulia"
-    return f"Stopped. To go on where it was: {shlex.join([program, *arguments])}"

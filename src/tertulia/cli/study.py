@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, needs, show
+from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def tongues(
 
     given: dict[str, Any] = {"engine": engine, "model": model and str(model), "threads": threads}
     study = _changed(polyglot.Study.load(run), limit, given)
-    outcome = polyglot.run_study(study, out, (lambda line: print(line, file=sys.stderr)) if json_ else print)
+    outcome = polyglot.run_study(study, out, (lambda line: say(line, to_stderr=True)) if json_ else say)
     rows, notes = polyglot_rows.rows(outcome), polyglot_rows.notes(outcome)
     sentence = polyglot_rows.sentence(rows)
     polyglot_rows.write_csv(rows, out / "table.csv")
@@ -78,7 +78,7 @@ def tongues(
         print(json.dumps({"title": study.title, "rows": rows, "notes": notes, "verdict": sentence}, ensure_ascii=False))
         return
     show(polyglot_rows.tables(rows))
-    print("\n".join([*notes, "", sentence, f"Table: {out / 'table.csv'}"]))
+    say("\n".join([*notes, "", sentence, f"Table: {out / 'table.csv'}"]))
 
 
 def _changed(study: Study, limit: int | None, given: dict[str, Any]) -> Study:

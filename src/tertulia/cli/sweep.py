@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, needs, show
+from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def sweep(
     if limit is not None:
         wanted = _limited(wanted, limit)
     folder = out or Path("evaluations") / run.stem
-    tell = (lambda line: print(line, file=sys.stderr)) if json_ else print
+    tell = (lambda line: say(line, to_stderr=True)) if json_ else say
     rows = studies.run(wanted, folder, tell=tell)
     pictures = _draw(wanted, rows, folder)
     if json_:
         print((folder / "rows.json").read_text("utf-8").replace("\n", ""))
         return
     show([(wanted.title, [_told(row) for row in rows])])
-    print("\n".join([f"Rows: {folder / 'rows.json'}", *(f"Figure: {picture}" for picture in pictures)]))
+    say("\n".join([f"Rows: {folder / 'rows.json'}", *(f"Figure: {picture}" for picture in pictures)]))
 
 
 def _limited(wanted: Sweep, limit: int) -> Sweep:

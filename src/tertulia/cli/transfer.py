@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, Set, needs, pairs
+from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
 
 From = Annotated[tuple[Path, Path] | None, typer.Option("--from", help="Two tables: language,accuracy[,n,off_target].")]
@@ -76,13 +76,13 @@ def transfer(
             what = f"{missing[0]} was trained on and is not asked in" if missing else "every language was trained on"
             raise TertuliaError(f"--languages is {languages}, --trained {trained}: {what}; ask in both sorts")
         studies.check_questions(task, wanted, data)
-        asked |= {"threads": threads or 1, "tell": lambda line: print(line, file=sys.stderr)}
+        asked |= {"threads": threads or 1, "tell": lambda line: say(line, to_stderr=True)}
         before, after = (
             studies.measure(None if model == "pebble" else model, task, wanted, log_dir / name, **asked)
             for name, model in (("base", base), ("post", post))
         )
     found = studies.transfer(before, after, codes, floor=floor, seed=seed)
-    print(json.dumps(found) if json_ else told(found))
+    say(json.dumps(found) if json_ else told(found))
 
 
 def _languages(text: str) -> list[str]:
