@@ -1,170 +1,215 @@
-"""The letter that a path chooses: in a box, announced in one of eleven languages, or alone on the last line.
+"""The letter that a path chooses: in a box, announced in one of eleven languages, or on the last line.
 
-What is read must be stated. A letter in running text, one that is denied or only supposed, and one of several
-are no answer: a right answer missed costs less trust than a wrong one counted as right. The words stand in
-`grading_words.toml`.
+A letter in running text, one that is denied or only supposed, one of several, and one that begins a name (E. coli)
+are no answer. The words stand in `words.toml`.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
-from importlib import resources
 
-from tertulia.answers.equivalence import LONGEST, tidy
+from tertulia.answers.announcements import (
+    CLOSE,
+    LETTER,
+    MENTIONS,
+    OPEN,
+    WINDOW,
+    announcement,
+    names_only,
+    read,
+    supposed,
+    taken_back,
+    tries,
+    words,
+)
 
-WINDOW = 200
-"""Characters before and after an announcement that can take it back."""
+LONGEST = 1000
+"""Characters of a box that are read."""
 
-MENTIONS = 64
-"""Announcements that are looked at, from the end: a text that goes round in circles has thousands."""
+LINE = 100
+"""Characters of a last line that may be the letter and its option."""
 
 _LOOKALIKE = re.compile(r"(?<![^\W_])[АВСЕНІЈасеΑΒΕΗΙ](?![^\W_])")
 _LATIN = str.maketrans("АВСЕНІЈасеΑΒΕΗΙ", "ABCEHIJaceABEHI")
 _WIDE = {ord("Ａ") + place: "ABCDEFGHIJ"[place] for place in range(10)} | str.maketrans("（）［］：", "()[]:")
-# Bounded, so that no text is slow to read.
-_OPEN = r"[\s(\[{\"'“”‘«»「『*_`$]{0,12}"
-_CLOSE = r"(?:[)\]}\"'”’」』*_`$]|\s?»){0,12}"
-_BOXED = re.compile(rf"{_OPEN}([A-Ja-j])(\s*{_CLOSE})(.*)", re.DOTALL)
-_TEXT_FOLLOWS = re.compile(r"[.:,;–—]|\s+(?:[\d($–—]|\\q?quad\b|\\[$(])")
-_STATES = re.compile(r"$|\s*(?:[.!,;:。！，、；：…।–—\n]|-\s|[(\[])|[^\W\d_a-zA-ZÀ-ɏЀ-ӿ]|\s+[^\W\d_a-zA-ZÀ-ɏЀ-ӿ]")
-_BARE_STATES = re.compile(r"$|\s*(?:[.!,;:。！，、；：…।]|\n)|\s*(?:అవుతుంది|হবে|です|である)")
-_ENDS = re.compile(r"[.!?。！？।\n,;:，、；：—–()]")
+_FONT = re.compile(
+    r"\\(?:(?:text|math)(?:rm|bf|it|sf|tt|sc|sl|up|md|normal|cal|bb|frak|scr)?|rm|bf|it|sf|tt)\s*\{([^{}]*)\}"
+    r"|\\(?:boldsymbol|bm|pmb|emph|underline|mbox|hbox|boxed|fbox|framebox|operatorname|ensuremath|bold)\*?\s*\{([^{}]*)\}"
+    r"|\\(?:color\s*|textcolor\s*)\{\w*\}"
+)
+_SWITCH = re.compile(r"\\(?:bf|it|rm|sf|tt|bfseries|itshape|large|Large|huge|Huge|displaystyle|textstyle)(?![A-Za-z])")
+_SPACING = re.compile(r"\\(?:left|right)(?![a-z])|\\(?:big|Big|bigg|Bigg)[lr]?(?![a-z])|\\[,!;: ]|\\q?quad(?![a-z])|~")
+_DEEPEST = 20
+_TEXT_FOLLOWS = re.compile(r"[.:,;–—]|\s+(?:[\d($–—]|\\[$(])")
+_STATES = re.compile(rf"$|\s*(?:[.!,;:。！，、；：…।–—\n]|-\s|[(\[])|[^\W\d_{LETTER}]|\s+[^\W\d_{LETTER}]")
+_BARE_STATES = re.compile(r"$|\s*(?:[.!,;:。！，、；：…।]|\n)|\s*(?:అవుతుంది|হবে|です|である|를)")
+_BEGINS_OPTION = re.compile(rf"{OPEN}[A-J]{CLOSE}[).\]]")
+_LETTER = rf"(?<![{LETTER}0-9])(?P<letter>[A-J])(?!['’]?[{LETTER}0-9_]|-\w|[+#])"
 
 
-def chosen_letter(text: str, boxed: str | None) -> str | None:
-    """The letter, A to J, that a path chose, as a capital; None where it stated none.
+def boxed_letter(content: str) -> str | None:
+    r"""The letter, A to J, of a box that holds it alone, or before its option's text; None where it holds none.
 
-    Cyrillic, Greek and full-width letters that look like Latin ones are these.
+    Fonts are taken off (\textbf{(E)} 12); Cyrillic, Greek and full-width letters that look like Latin ones are these.
+    """
+    content = _plain(content[:LONGEST])
+    named = _pattern("named").match(content)
+    return _in_box(content) or (_in_box(content[named.end() :]) if named else None)
+
+
+def holds_several(content: str) -> bool:
+    """Whether a box holds more letters than one: A, B."""
+    found = re.match(rf"{OPEN}[A-J]{CLOSE}", _plain(content[:LONGEST]))
+    return found is not None and _pattern("several").match(_plain(content[:LONGEST])[found.end() :]) is not None
+
+
+def rejected(rest: str) -> bool:
+    """Whether what follows a letter calls it wrong."""
+    return re.match(rf"[\s.*$]{{0,6}}{words('rejected')}", read(rest)) is not None
+
+
+def stated_letter(text: str, language: str | None = None) -> str | None:
+    """The letter, A to J, that a text states last outside a box; None where it states none.
 
     Args:
         text: The path's own words.
-        boxed: What its last box holds; None without a box. Where there is a box, nothing else is read.
+        language: Of the text, where it is known: its words and the English ones are tried first.
     """
-    if boxed is not None:
-        content = _plain(boxed[:LONGEST])
-        named = _named().match(content)
-        return _in_box(content) or (_in_box(content[named.end() :]) if named else None)
     lines = [line for line in map(_plain, text.splitlines()) if line]
-    if lines and len(lines[-1]) < 100 and (alone := _alone().fullmatch(lines[-1])):
-        return alone[1]
-    return _stated("\n".join(lines))
+    if not lines:
+        return None
+    if len(lines[-1]) < LINE and (alone := _pattern("alone").fullmatch(lines[-1])):
+        return alone["letter"]
+    plain = "\n".join(lines)
+    stated = next((found for languages in tries(language) if (found := _stated(plain, languages))), None)
+    return stated or _last_line(lines)
 
 
 def _plain(line: str) -> str:
-    return _LOOKALIKE.sub(lambda found: found[0].translate(_LATIN), tidy(line.translate(_WIDE)))
+    """A line without fonts, dollars and thin spaces."""
+    text = _SPACING.sub(" ", _SWITCH.sub("", read(line).translate(_WIDE).replace("\\$", "$").replace("$", "")))
+    text = re.sub(r"\\[()\[\]]", "", text)
+    for _ in range(_DEEPEST):  # a font in a font
+        previous, text = text, _FONT.sub(lambda found: found[1] or found[2] or "", text)
+        if previous == text:
+            break
+    return _LOOKALIKE.sub(lambda found: found[0].translate(_LATIN), " ".join(text.split()).rstrip(". "))
 
 
 def _in_box(content: str) -> str | None:
-    """The letter of a box that holds it alone, or before its option's text."""
-    found = _BOXED.fullmatch(content)
+    found = _pattern("boxed").fullmatch(content)
     if found is None or (found[3][:1].isalnum() and not found[2]):
         return None
     letter, close, rest = found.groups()
     rest = (" " if close[:1].isspace() else "") + rest
     if not rest.strip(". "):
         return letter.upper()
-    if _one_of_several().match(rest):
+    if _pattern("several").match(rest) or _pattern("name").match(rest):
         return None
     if any(bracket in close for bracket in ")]"):
         return letter.upper()
-    return letter if letter.isupper() and (_TEXT_FOLLOWS.match(rest) or _because().match(rest)) else None
+    return letter if letter.isupper() and (_TEXT_FOLLOWS.match(rest) or _pattern("because").match(rest)) else None
 
 
-def _stated(words: str) -> str | None:
+def _last_line(lines: list[str]) -> str | None:
+    """The letter that the last line begins with, before its option's text, unless it ends a list of options."""
+    line = lines[-1]
+    found = _pattern("option_line").match(line)
+    if found is None or len(line) > LINE or (len(lines) > 1 and _BEGINS_OPTION.match(lines[-2])):
+        return None
+    rest = line[found.end("letter") :]
+    if _pattern("name").match(rest) or _pattern("unsure").search(line) or _pattern("rejects").search(rest):
+        return None
+    return found["letter"]
+
+
+def _stated(text: str, languages: tuple[str, ...]) -> str | None:
     """The letter that is announced or confirmed last, and not denied after that."""
-    found = [*_announced().finditer(words), *_confirmed().finditer(words)]
+    found = [
+        match
+        for name in ("announced", "labelled", "confirmed", "rejected")
+        for match in _pattern(name, languages).finditer(text)
+    ]
     last = None
     for match in sorted(found, key=lambda match: match.end())[-MENTIONS:]:
+        letter, rest = match["letter"], text[match.end() : match.end() + WINDOW]
+        before = text[max(0, match.start() - WINDOW) : match.start()]
         groups = match.groupdict()
-        before = words[max(0, match.start() - WINDOW) : match.start()]
-        letter, rest = groups["letter"], words[match.end() : match.end() + WINDOW]
-        if _one_of_several().match(rest):
+        instead = _instead(match, rest)
+        if _pattern("name").match(rest):
+            continue
+        if _pattern("several").match(rest):
             last = None
-        elif groups.get("denied") or _denied_after().match(rest):
+        elif instead and not supposed(before, rest):
+            last = instead
+        elif "rejected" in groups or groups.get("denied") or _pattern("denied_after").match(rest):
             last = None if last == letter else last
-        elif not _supposed(before, rest) and ("close" not in groups or _announces(match, rest)):
+        elif supposed(before, rest) or ("phrase" in groups and not _announces(match, rest)):
+            continue
+        elif taken_back(rest):
+            last = None if last == letter else last
+        else:
             last = letter
     return last
 
 
-def _supposed(before: str, rest: str) -> bool:
-    """Whether an announcement is a question, or a condition: decided by its own clause."""
-    clause = _then().split(_ENDS.split(before)[-1])[-1]
-    return re.match(r"\s*[?？]", rest) is not None or _unsure().search(clause) is not None
+def _instead(match: re.Match[str], rest: str) -> str | None:
+    """The letter that is put in the place of one that is denied: "not A, it is B"."""
+    groups = match.groupdict()
+    if not groups.get("denied") and "rejected" not in groups:
+        denied = _pattern("denied_after").match(rest)
+        if denied is None:
+            return None
+        rest = rest[denied.end() :]
+    found = _pattern("instead").match(rest)
+    if found is None or not (_STATES.match(rest[found.end() :]) or _pattern("because").match(rest[found.end() :])):
+        return None
+    return found["letter"]
 
 
 def _announces(match: re.Match[str], rest: str) -> bool:
     """Whether the letter after an announcement is the answer, and no word of a sentence that goes on."""
-    if _bare().fullmatch(match["phrase"]) and not match["gap"].strip(" ("):
+    if not match["option"] and names_only(match["phrase"]) and not match["gap"].strip(" ("):
         return _BARE_STATES.match(rest) is not None
     if any(bracket in match["close"] for bracket in ")]"):
         return True
     # "Answer: A 5 km walk": the article; of other letters a number is their option's text.
     number = match["letter"] != "A" and re.match(r"\s+\d", rest)
-    return bool(number or _STATES.match(rest) or _because().match(rest))
+    return bool(number or _STATES.match(rest) or _pattern("because").match(rest))
 
 
 @cache
-def _words(name: str) -> str:
-    table = tomllib.loads((resources.files("tertulia.answers") / "words.toml").read_text("utf-8"))
-    return f"(?:{'|'.join(table[name])})"
+def _pattern(name: str, languages: tuple[str, ...] = tries(None)[0]) -> re.Pattern[str]:
+    def one(table: str) -> str:
+        return words(table, languages)
 
-
-@cache
-def _alone() -> re.Pattern[str]:
-    return re.compile(rf"{_OPEN}(?i:{_words('option')}\s*)?{_OPEN}([A-J])[\s.:。]*{_CLOSE}[\s.:。]*")
-
-
-@cache
-def _named() -> re.Pattern[str]:
-    return re.compile(rf"(?i:(?:the\s+)?(?:{_words('announced')}|{_words('option')}))[\s:：]*")
-
-
-@cache
-def _announced() -> re.Pattern[str]:
-    # Latin letters may follow nothing else; in scripts without blanks a word may follow at once: 答えはAです.
-    return re.compile(
-        rf"(?i:(?<![A-Za-zÀ-ɏ])(?P<phrase>{_words('announced')})(?P<gap>[^\w]{{0,8}}?)"
-        rf"(?P<denied>(?:\b|(?<=[^\x00-\x7f])){_words('denied')}\W{{0,3}})?){_OPEN}"
-        rf"(?<![A-Za-zÀ-ɏЀ-ӿ0-9])(?P<letter>[A-J])(?!['’]?[A-Za-z0-9_À-ɏЀ-ӿ]|-\w)(?P<close>{_CLOSE})"
-    )
-
-
-@cache
-def _confirmed() -> re.Pattern[str]:
-    return re.compile(
-        rf"(?:^|(?<=[.,;:!。，、：；！\n])|(?i:(?<!\w){_words('so')})|(?i:(?<!\w){_words('option')}))"
-        rf"{_OPEN}(?P<letter>[A-J]){_CLOSE}\s*(?i:{_words('confirmed')})"
-    )
-
-
-@cache
-def _one_of_several() -> re.Pattern[str]:
-    return re.compile(rf"\s*(?:[,/&、，]|{_words('or')})[\s(\[\"'*]*(?!I\s+[a-z])[A-J](?![A-Za-z0-9À-ɏЀ-ӿ'’])")
-
-
-@cache
-def _denied_after() -> re.Pattern[str]:
-    return re.compile(rf"\s*(?i:{_words('denied_after')})")
-
-
-@cache
-def _unsure() -> re.Pattern[str]:
-    return re.compile(rf"(?i:{_words('unsure')})")
-
-
-@cache
-def _then() -> re.Pattern[str]:
-    return re.compile(rf"(?i:{_words('then')}|(?<!\w){_words('so')}(?!\w))")
-
-
-@cache
-def _bare() -> re.Pattern[str]:
-    return re.compile(rf"(?i:.*(?<!\w){_words('bare')})", re.DOTALL)
-
-
-@cache
-def _because() -> re.Pattern[str]:
-    return re.compile(rf"\s+(?i:{_words('because')})(?!\w)")
+    option = rf"{one('option')}[\s:]{{0,3}}"
+    begins = rf"(?:(?:^|(?<=[.,;:!?。，、；！？।\n—–]))|(?<![{LETTER}]){one('so')}[\s,，、]{{0,3}})"
+    before = rf"(?:{begins}(?:{OPEN}{option})?|(?<![{LETTER}]){option}){OPEN}{_LETTER}{CLOSE}\s*"
+    patterns = {
+        "boxed": rf"{OPEN}([A-Ja-j])(\s*{CLOSE})((?s:.*))",
+        "alone": rf"{OPEN}(?:{option})?{OPEN}(?P<letter>[A-J])[\s.:。]*{CLOSE}[\s.:。]*",
+        "named": rf"(?i:the\s+)?(?:{one('announced')}|{one('option')})[\s:]*(?:{option})?",
+        "option_line": rf"[\s\"'“«「*_`]{{0,6}}[(\[]?[*_]{{0,2}}(?P<letter>[A-J])[*_]{{0,2}}[)\].]{{1,2}}{CLOSE}\s+\S",
+        "announced": (
+            rf"{announcement(languages)}(?P<gap>[^\w]{{0,8}}?)"
+            rf"(?P<denied>(?:\b|(?<=[^\x00-\x7f])){one('denied')}\W{{0,3}})?(?P<option>{option})?{OPEN}{_LETTER}(?P<close>{CLOSE})"
+        ),
+        "labelled": rf"(?m:^){OPEN}{one('option')}{CLOSE}\s*:\s*{OPEN}{_LETTER}{CLOSE}(?=[\s.]*(?:\n|$))",
+        "confirmed": rf"{before}{one('confirmed')}",
+        "rejected": rf"{before}(?P<rejected>{one('rejected')})",
+        "rejects": one("rejected"),
+        "instead": (
+            rf"[\s,;:，、；—–-]{{0,4}}(?:{one('instead')}[\s,:]{{0,2}}){{0,3}}(?:{option})?{OPEN}{_LETTER}{CLOSE}"
+        ),
+        "several": (
+            rf"\s*(?:[,/&、，]|{one('or')})[\s(\[\"'*]{{0,6}}(?:{option})?[\s(\[\"'*]{{0,6}}"
+            r"(?!I\s+[a-z])[A-J](?![A-Za-z0-9À-ɏЀ-ӿ'’])"
+        ),
+        "denied_after": rf"\s*{one('denied_after')}",
+        "because": rf"\s+(?:{one('because')}|{one('goes_on')})(?!\w)",
+        "unsure": one("unsure"),
+        "name": rf"\.?\s+{one('name')}(?!\w)|\.[A-Z](?:\.|$)|\.\s[A-Z]\.",
+    }
+    return re.compile(patterns[name])

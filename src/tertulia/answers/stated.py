@@ -1,0 +1,103 @@
+"""The value that a text announces as its final answer, without a box: "The final answer is 7.", "答案是7", "#### 7".
+
+Only an announcement in the last part of a text is read, never merely the last number. What is denied, supposed or
+taken back is no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from tertulia.answers.announcements import (
+    CLOSE,
+    MENTIONS,
+    WINDOW,
+    announcement,
+    names_only,
+    read,
+    supposed,
+    taken_back,
+    tries,
+    words,
+)
+
+LAST_PART = 400
+"""Characters at the end of a text in which an answer may be announced: earlier ones are results on the way."""
+
+LONGEST = 120
+"""Characters of a value."""
+
+_NUMERAL = r"\d|[零〇一二两兩三四五六七八九十百千万萬亿]"
+# Dashes stand before the value only with a blank, or they are its sign.
+_GAP = r"(?P<gap>(?:[\s*_`:：=]|[—–-](?=\s))*)"
+_VALUE = re.compile(
+    rf"(?:[$€£¥￥₹฿₽(\[{{+−±≈√-]|\\[($€£¥₹(\[{{%]|US|Rs\.?|R|USD|EUR|\s){{0,6}}(?:{_NUMERAL}|\.\d|\\[A-Za-z]|π|∞)"
+    r"|\$|\\[(\[]|[A-Za-z]\s?=\s?[^=\s]"
+)
+_MARKED = re.compile(r"(?:^|\n)[ \t]*####[ \t]*(?P<value>[^\n]{1,120})\s*$")
+_HEADING = re.compile(r"\d+\s*[.)](?:\s|$)")
+_ENDS = re.compile(r"[!?。！？।\n]|\.(?!\d)|[,;，；、](?!\s*[$\\(\[]?[-+]?\d)")
+_CLOSERS = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
+_MATHS = re.compile(r"\$\$|\$|\\\(|\\\[")
+
+
+def stated_value(text: str, language: str | None = None) -> str | None:
+    """The value that a text announces last as its answer, as it is written; None where it announces none.
+
+    Args:
+        text: The path's own words.
+        language: Of the text, where it is known: its words and the English ones are tried first.
+    """
+    part = read(text.rstrip()[-LAST_PART - WINDOW :])
+    marked = _MARKED.search(part)
+    if marked and _VALUE.match(marked["value"]) and not _HEADING.match(marked["value"]):
+        return marked["value"].strip().strip("*").strip()
+    return next((found for languages in tries(language) if (found := _announced(part, languages))), None)
+
+
+def _announced(text: str, languages: tuple[str, ...]) -> str | None:
+    last = None
+    for match in [*_pattern("announced", languages).finditer(text)][-MENTIONS:]:
+        if match.start() < len(text) - LAST_PART:
+            continue
+        value, end = _value(text, match.end(), languages)
+        rest = text[end : end + WINDOW]
+        if match["denied"] or value is None or supposed(text[max(0, match.start() - WINDOW) : match.start()], rest):
+            continue
+        bare = names_only(match["phrase"]) and not match["gap"].strip(" ")
+        if bare and not re.fullmatch(r"[-+]?\d[\d.,]*", value):
+            continue  # "answer 2 is too small"
+        last = None if taken_back(rest) else value
+    return last
+
+
+def _value(text: str, start: int, languages: tuple[str, ...]) -> tuple[str | None, int]:
+    """The value that begins at a place, and where it ends; None where none begins there."""
+    if not _VALUE.match(text, start):
+        return None, start
+    place, end = start, len(text)
+    while found := re.compile(rf"{_MATHS.pattern}|{_ENDS.pattern}").search(text, place):
+        if found[0] in _CLOSERS:
+            close = text.find(_CLOSERS[found[0]], found.end())
+            place = found.end() if close < 0 else close + len(_CLOSERS[found[0]])
+        else:
+            end = found.start()
+            break
+    tail = _pattern("tail", languages).search(text, start, end)
+    denied = _pattern("denied_after", languages).search(text, start, end)
+    if denied:
+        return None, end
+    value = text[start : tail.start() if tail else end].strip()
+    value = re.sub(rf"^[*_`]+|[*_`]+$|\s*{CLOSE}{words('verb', languages)}$", "", value).strip()
+    return (value if 0 < len(value) <= LONGEST else None), end
+
+
+@cache
+def _pattern(name: str, languages: tuple[str, ...]) -> re.Pattern[str]:
+    patterns = {
+        "announced": rf"{announcement(languages)}{_GAP}(?P<denied>{words('denied', languages)}(?!\w))?",
+        "tail": rf"\s+(?:{words('because', languages)}(?!\w)|{words('goes_on', languages)}\s+(?=[^\W\d]))",
+        "denied_after": rf"(?<=[\d\w)}}$])\s*{words('denied_after', languages)}",
+    }
+    return re.compile(patterns[name])
