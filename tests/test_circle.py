@@ -19,7 +19,7 @@ from tertulia.model_dialect import ModelDialect
 from tertulia.settings import resolve
 
 P0, P1, P2 = "q0/c0/p0", "q0/c0/p1", "q0/c0/p2"
-FULL = Profile(name="small", wording="full", summary_tokens=40, answer_tokens=12)
+FULL = Profile(name="small", wording="paper", summary_tokens=40, answer_tokens=12)
 DONE = ["1) 1+1=2\n</think>\\boxed{2}<|end|>"]
 
 

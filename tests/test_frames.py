@@ -21,7 +21,7 @@ from tertulia.wording import Wording
 def frame(stepwise: bool, **asked: Any) -> Frame:
     profile = PEBBLE if stepwise else Profile()
     asked = {"paths": 8, "doubt": 0.0} | asked
-    return Frame(resolve(profile, asked), Wording.load("pebble" if stepwise else "full", "en"), stepwise)
+    return Frame(resolve(profile, asked), Wording.load("pebble" if stepwise else "paper", "en"), stepwise)
 
 
 def post(path: int, *values: int, answer: str | None = None, summary: str | None = None) -> Post:
@@ -50,7 +50,7 @@ def test_a_digest_of_answers_counts_and_quotes_those_who_differ() -> None:
         "Peer 3: I, 2, have 41.",
     ]
     assert not heard.interrupts, "two hold 37, and two hold 41"
-    assert heard.text.endswith(Wording.load("full", "en").check)
+    assert heard.text.endswith(Wording.load("paper", "en").check)
 
 
 def test_a_path_that_agrees_with_everybody_hears_that_only() -> None:

@@ -25,7 +25,7 @@ from tertulia.errors import TertuliaError
 from tertulia.model import Profile
 from tertulia.settings import resolve
 
-SMALL = Profile(name="small", wording="full", summary_tokens=30, answer_tokens=12)
+SMALL = Profile(name="small", wording="paper", summary_tokens=30, answer_tokens=12)
 COMPACT = PEBBLE.model_copy(update={"summary_tokens": 12, "answer_tokens": 8, "presets": {}})
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -406,7 +406,7 @@ def test_a_wrong_choice_is_named_by_its_number_and_field(tmp_path, row, said):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_prompt_of_a_choice_asks_once_for_the_box(tmp_path, language):
     question = load("gpqa-diamond", data=write(tmp_path, "q.json", [METAL]), language=language)[0]
-    prompt = Wording.load("full", language).question.replace("{question}", question.text)
+    prompt = Wording.load("paper", language).question.replace("{question}", question.text)
     assert prompt.count("\\boxed{}") == 1
     assert "\n\n\n" not in prompt
 

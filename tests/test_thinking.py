@@ -26,7 +26,7 @@ from tertulia.settings import resolve
 from tertulia.tasks.question import Question
 from tertulia.wording import Wording
 
-FULL = Profile(name="small", wording="full", summary_tokens=40, answer_tokens=12)
+FULL = Profile(name="small", wording="paper", summary_tokens=40, answer_tokens=12)
 TONGUES = ("en", "de", "sw")
 P = [f"q0/c0/p{path}" for path in range(4)]
 WORLD = Question("en-default-1", QUESTION, "161", "math", data={"steps": ["93", "161"]})
@@ -140,9 +140,9 @@ async def test_cues_prompt_and_what_is_heard_are_in_the_paths_own_tongue(by: str
     told = await tell(
         ScriptedEngine(ours), profile=FULL, paths=3, every=12, last_call=0, budget=400, tongues=TONGUES, thinking_by=by
     )
-    asked = words("full", "en")
+    asked = words("paper", "en")
     for path, code in enumerate(TONGUES):
-        own = words("full", code)
+        own = words("paper", code)
         prompt, opening, cue = spans(told, path, "prompt")[0], spans(told, path, "cue")[0], spans(told, path, "cue")[1]
         assert asked.question.partition("}")[2] in prompt and asked.instruction.strip() in prompt, "as the question"
         assert (own.think_in.strip() in prompt) == (by == "prompt")
@@ -163,9 +163,9 @@ async def test_independent_paths_are_led_too_and_told_of_no_meeting() -> None:
     told = await tell(ScriptedEngine(script("add", "dazu", "ongeza")), method="independent", paths=3, tongues=TONGUES)
     assert [spans(told, path, "cue")[0] for path in range(3)] == [words("pebble", code).thinking for code in TONGUES]
     led = await tell(profile=FULL, method="independent", paths=2, tongues="de,sw", thinking_by="prompt")
-    assert words("full", "de").think_in in spans(led, 0, "prompt")[0]
-    assert words("full", "sw").think_in in spans(led, 1, "prompt")[0]
-    assert not led.outcome.meetings and words("full", "en").instruction not in spans(led, 0, "prompt")[0]
+    assert words("paper", "de").think_in in spans(led, 0, "prompt")[0]
+    assert words("paper", "sw").think_in in spans(led, 1, "prompt")[0]
+    assert not led.outcome.meetings and words("paper", "en").instruction not in spans(led, 0, "prompt")[0]
 
 
 async def test_leap_single_exchanges_across_tongues() -> None:
@@ -184,7 +184,7 @@ async def test_every_layer_of_moa_is_led_to_the_one_language(by: str) -> None:
     told = await tell(
         ScriptedEngine(proposals), profile=FULL, method="moa", paths=2, thinking_language="sw", thinking_by=by
     )
-    own = words("full", "sw")
+    own = words("paper", "sw")
     assert len(told.outcome.paths) == 3
     for path in range(3):
         assert (own.think_in in spans(told, path, "prompt")[0]) == (by == "prompt")

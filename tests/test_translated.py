@@ -121,7 +121,7 @@ def test_translated_benchmarks_are_asked_in_each_language(
     journals = {code: "".join(file.read_text("utf-8") for file in (files / "out" / "post" / code).rglob("*.jsonl"))
                 for code in found}  # fmt: skip
     for code, journal in journals.items():
-        own = Wording.load("full", code)
+        own = Wording.load("paper", code)
         for name in ("thinking", "think_in"):
             said = json.dumps(getattr(own, name).strip(), ensure_ascii=False)[1:-1]
             assert (said in journal) == (name == led), f"{code} is led by {led}"

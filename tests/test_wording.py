@@ -13,8 +13,8 @@ from tertulia.wording import Wording, fill, languages
 def test_a_file_of_ones_own_is_laid_over_the_packaged_words(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"
     own.write_text('closing = "Time is up."\n')
-    words = Wording.load("full", "en", own)
-    assert words.closing == "Time is up." and words.cues == Wording.load("full", "en").cues
+    words = Wording.load("paper", "en", own)
+    assert words.closing == "Time is up." and words.cues == Wording.load("paper", "en").cues
 
 
 def test_a_file_can_bring_a_language_that_the_package_does_not_have(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_wrong_file_is_said_in_one_line(tmp_path: Path, text: str, line: str) 
     own = tmp_path / "mine.toml"
     own.write_text(text)
     with pytest.raises(TertuliaError, match=line) as caught:
-        Wording.load("full", "en", own)
+        Wording.load("paper", "en", own)
     assert "\n" not in str(caught.value)
 
 
@@ -50,7 +50,7 @@ def test_a_set_or_a_language_that_is_not_there_is_said_in_one_line(tmp_path: Pat
     with pytest.raises(TertuliaError, match="no wordings of the set pebble in language 'tlh': use one of bn, de"):
         Wording.load("pebble", "tlh")
     with pytest.raises(TertuliaError, match="cannot be read"):
-        Wording.load("full", "en", tmp_path / "missing.toml")
+        Wording.load("paper", "en", tmp_path / "missing.toml")
     (tmp_path / "half.toml").write_text("step_agree = 'jes'")
     with pytest.raises(TertuliaError, match="the wording 'thinking' is missing"):
         Wording.load("pebble", "eo", tmp_path / "half.toml")
@@ -61,4 +61,4 @@ def test_only_the_places_named_are_filled_and_only_once() -> None:
 
 
 def test_every_set_has_english() -> None:
-    assert "en" in languages("full") and "en" in languages("pebble")
+    assert "en" in languages("paper") and "en" in languages("pebble")

@@ -8,10 +8,11 @@ from importlib import resources
 
 import pytest
 
-from tertulia.wording import PLACES, Wording, fill, languages
+from tertulia.wording import PLACES, Wording, languages
 from tertulia.world.language import LANGUAGES
 
-SETS = ("full", "pebble")
+SETS = ("paper", "pebble")
+PROMPT = ("question", "instruction", "thought_start", "thinking", "think_in")
 FILES = [(name, language) for name in SETS for language in languages(name)]
 # Whatever a model may take for control: <summarize>, </think>, <|im_end|>, [INST], <start_of_turn>, ...
 TAG = re.compile(r"<[^<>\n]*>|\[/?[A-Z_]+\]")
@@ -30,14 +31,6 @@ def balanced(text: str) -> bool:
     tags = TAG.findall(text)
     pairs = zip(tags[::2], tags[1::2], strict=False)
     return len(tags) % 2 == 0 and all(opens[0] + "/" + opens[1:] == closes for opens, closes in pairs)
-
-
-def heard(words: Wording) -> str:
-    """What the worked example of the instruction must show: the very texts of a meeting."""
-    others = words.answer_join.join(
-        [fill(words.answer_first, other=37, count=3, total=4), fill(words.answer_next, other=47, count=1)]
-    )
-    return fill(words.answer_differ, mine=47, others=others) + "\n" + fill(words.quote, peer=2, summary="")
 
 
 def edges(text: str) -> tuple[str, str]:
@@ -76,10 +69,8 @@ def faults(words: Wording, english: Wording) -> list[str]:
     for cue in words.cues:
         if not balanced(f"{cue}a{words.cue_again}b{words.cue_give_up}"):
             found.append("balance cues")
-    if Counter(re.findall(r"\d+", words.instruction)) != Counter(re.findall(r"\d+", english.instruction)):
-        found.append("numbers instruction")
-    if words.instruction and heard(words) not in words.instruction:
-        found.append("example instruction")
+    # A small model copies what stands in its prompt: a worked example, its numbers first of all.
+    found += [f"number {key}" for key in PROMPT if re.search(r"\d", mine[key])]
     return found
 
 
@@ -120,10 +111,10 @@ def test_a_set_has_the_eleven_languages(name: str) -> None:
         ("thinking", "Voy a pensar en español.", "edges thinking"),
         ("question", "{question}\n\nResponde en \\boxed{x}.", "boxed question"),
         ("quote_finished", "I have finished. My answer is {answer}.", "english quote_finished"),
-        ("instruction", "3 filas de 15 tarros", "numbers instruction"),
-        ("answer_differ", "Tengo {mine}; los demás, {others}.", "example instruction"),
+        ("instruction", "3 filas de 15 tarros", "number instruction"),
+        ("thought_start", "Como 2 + 2 = 4", "number thought_start"),
     ],
 )
 def test_a_wording_that_does_not_fit_is_found(key: str, text: str | tuple[str, ...], fault: str) -> None:
-    wrong = replace(Wording.load("full", "es"), **{key: text})
-    assert fault in faults(wrong, Wording.load("full", "en"))
+    wrong = replace(Wording.load("paper", "es"), **{key: text})
+    assert fault in faults(wrong, Wording.load("paper", "en"))

@@ -22,7 +22,7 @@ from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 
-FULL = Profile(name="small", wording="full", summary_tokens=60, answer_tokens=12)
+FULL = Profile(name="small", wording="paper", summary_tokens=60, answer_tokens=12)
 READ = {"profile": AT_CLAIMS, "summaries": "read", "every": 7, "paths": 8}
 
 

@@ -80,7 +80,7 @@ class Profile(BaseModel):
 
     name: str = "default"
     models: tuple[str, ...] = ()
-    wording: str = "full"
+    wording: str = "paper"
     summary_tokens: Length = 256
     answer_tokens: Length = 256
     meets_at_claims: bool = False

@@ -1,7 +1,7 @@
 """Every sentence that is put into a path: data files, one a language, in sets.
 
-The set "full" is for reasoning models that follow instructions, "pebble" for the small model, which has
-learnt a compact form. `<set>/set.toml` holds what is the same in every language (tags),
+The set "paper" has the tags of LeaP, for reasoning models that follow instructions; "pebble" is for the small model,
+which has learnt a compact form. `<set>/set.toml` holds what is the same in every language (tags),
 `<set>/<language>.toml` the words, and a file of the user's own may be laid over both. A name in braces is
 filled in where it is listed in `PLACES`; all other braces, such as those of `\\boxed{...}`, stay as they are.
 """
@@ -43,7 +43,7 @@ class Wording:
     Attributes:
         language: Language code, such as "en".
         question: Prompt of a path that does not meet: the question and the form of the answer.
-        instruction: Added to the prompt of a path that meets: what the tags mean, with one worked example.
+        instruction: Added to the prompt of a path that meets: what the tags mean, .
         thought_start: First sentence of the thought of a path that meets.
         thinking: First sentence of a thought that is to be in this language.
         think_in: Added to the question where the prompt asks for a thought in this language.
@@ -144,7 +144,7 @@ def languages(name: str) -> list[str]:
 def _packaged(name: str, language: str, *, required: bool) -> dict[str, Any]:
     folder = resources.files("tertulia.wording") / name
     if not (folder / "set.toml").is_file():
-        raise TertuliaError(f"unknown wording set {name!r}: use full or pebble")
+        raise TertuliaError(f"unknown wording set {name!r}: use paper or pebble")
     words = tomllib.loads((folder / "set.toml").read_text("utf-8"))
     if language in languages(name):
         words |= tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
