@@ -90,7 +90,7 @@ def test_leap_single_has_no_last_call_whatever_the_preset_says() -> None:
 def test_a_profile_is_found_by_the_name_of_the_model_or_of_its_file(tmp_path: Any) -> None:
     assert profile_for("/models/Pebble-2.gguf").name == "pebble"
     assert profile_for(None).name == "pebble"
-    assert profile_for("Qwen3-8B").wording == "full"
+    assert profile_for("Qwen3-8B").wording == "paper"
     own = tmp_path / "mine.gguf"
     (tmp_path / "mine.gguf.profile.toml").write_text('name = "mine"\nsummary_tokens = 99\n')
     assert profile_for(own).summary_tokens == 99
