@@ -54,6 +54,7 @@ class Fake:
     close_after_answer: bool = False
     fragments: bool = False
     spaces: bool = False  # blanks in the JSON
+    owner: str = ""  # who the list of models says it belongs to
 
     def __post_init__(self) -> None:
         self.words = ScriptedEngine()
@@ -112,7 +113,7 @@ class Fake:
         return _send(writer, 404 if answer is None else 200, answer or {"detail": "Not Found"})
 
     async def _about(self, path: str, body: Json) -> Any:
-        owner = {"llama.cpp": "llamacpp", "openai": "somebody"}.get(self.kind, self.kind)
+        owner = self.owner or {"llama.cpp": "llamacpp", "openai": "somebody"}.get(self.kind, self.kind)
         if path == "/v1/models":
             return {"data": [{"id": "story", "owned_by": owner, "max_model_len": self.context}]}
         if self.kind == "openai":

@@ -21,11 +21,12 @@ from tertulia.engines.servers import Part, Vllm
 WHOLE = STORY.removesuffix("<|end|>")
 IDS = ("vllm", "sglang", "llama.cpp")
 STREAMS = ("vllm", "sglang", "openai")
+OPTIONS = ("first_byte", "progress", "retries", "patience", "max_connections")
 
 
 @asynccontextmanager
 async def serving(kind: str, **more: Any) -> AsyncIterator[tuple[Fake, HttpEngine]]:
-    options = {name: more.pop(name) for name in ("timeout", "retries", "patience", "max_connections") if name in more}
+    options = {name: more.pop(name) for name in OPTIONS if name in more}
     async with Fake(kind, **more).serving() as fake, HttpEngine(fake.url, **options) as engine:
         fake.paths.clear()
         yield fake, engine
@@ -154,7 +155,7 @@ async def test_a_llama_that_is_cut_goes_on_with_the_stretch_it_was_in() -> None:
 
 
 async def test_a_llama_that_takes_too_long_is_asked_for_less_at_once() -> None:
-    async with serving("llama.cpp", delay=0.02, timeout=1.0) as (fake, engine):
+    async with serving("llama.cpp", delay=0.02, first_byte=1.0) as (fake, engine):
         assert (await ask(fake, engine)).ids == await fake.story()
         assert [body["n_predict"] for body in fake.bodies][:3] == [128, 64, 32]
 
@@ -241,22 +242,25 @@ async def test_a_request_that_is_wrong_is_not_tried_again() -> None:
 
 
 async def test_silence_is_a_failure_that_may_pass() -> None:
-    async with serving("vllm", troubles=deque([Trouble(stall_after=3)]), timeout=1.5) as (fake, engine):
+    async with serving("vllm", troubles=deque([Trouble(stall_after=3)]), progress=0.5) as (fake, engine):
         generation = await ask(fake, engine)
         assert generation.ids == await fake.story()
         assert len(fake.bodies) == 2
 
 
 async def test_a_slow_stream_is_no_silence() -> None:
-    async with serving("vllm", delay=0.02, timeout=1.0) as (fake, engine):
+    async with serving("vllm", delay=0.02, progress=1.0) as (fake, engine):
         assert (await ask(fake, engine)).text == WHOLE
         assert len(fake.bodies) == 1
 
 
-async def test_a_request_the_server_gave_up_on_is_asked_again() -> None:
-    async with serving("sglang", troubles=deque([Trouble(finish="abort")])) as (fake, engine):
-        assert (await ask(fake, engine)).text == WHOLE
-        assert len(fake.bodies) == 2
+@pytest.mark.parametrize("reason", ["abort", "content_filter", "error"])
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_a_request_that_the_server_gave_up_on_is_given_up(kind: str, reason: str) -> None:
+    async with serving(kind, troubles=deque([Trouble(finish=reason)])) as (fake, engine):
+        with pytest.raises(EngineError, match=f"gave the request up: {reason}"):
+            await ask(fake, engine)
+        assert len(fake.bodies) == 1
 
 
 async def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,14 +386,7 @@ async def test_what_is_wrong_with_the_server_is_one_line() -> None:
 
 
 async def test_a_proxy_that_passes_on_the_list_of_a_llama_server_but_not_its_calls_is_used_in_text_mode() -> None:
-    engine = HttpEngine("http://127.0.0.1:9", dialect=None)
-    asked: list[str] = []
-
-    async def ask(method: str, path: str, body: object = None, *, optional: bool = False) -> object:
-        asked.append(path)
-        return None
-
-    engine._ask = ask  # type: ignore[method-assign]
-    assert await engine._recognise([{"id": "m", "owned_by": "llamacpp"}]) == "openai"
-    assert "/props" in asked
-    assert await engine._recognise([{"id": "m", "owned_by": "vllm"}]) == "vllm"
+    async with serving("openai", owner="llamacpp") as (fake, engine):
+        assert engine.info.name == "openai"
+    async with serving("vllm", owner="somebody") as (fake, engine):
+        assert engine.info.name == "openai", "this one has no /version"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self, runtime_checkable
 
+from tertulia.engines.answer import fit_for_screen
 from tertulia.errors import TertuliaError
 
 Finish = Literal["length", "stop", "end", "cut"]
@@ -19,7 +20,13 @@ TEXT_ID = -1  # the id of a Token that came from a server which does not say ids
 
 
 class EngineError(TertuliaError):
-    """The engine could not do what was asked, after the retry layer gave up. One line."""
+    """The engine could not do what was asked, after the retry layer gave up.
+
+    One line, fit for a screen whatever a server put into it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(fit_for_screen(message, 600))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from tertulia.engines.base import (
-    TEXT_ID,
-    EngineError,
-    EngineInfo,
-    Generation,
-    OnTokens,
-    Request,
-    StopMatcher,
-    Token,
-)
-from tertulia.engines.generation import Continuation
+from tertulia.engines.answer import Fields, Malformed, Refused, decoded, told_by, told_in
+from tertulia.engines.base import EngineError, EngineInfo, Generation, OnTokens, Request
+from tertulia.engines.generation import Continuation, Reader
 from tertulia.engines.llama import LlamaCpp
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
-from tertulia.engines.servers import Dialect, Json, Messages, OpenAI, Part, Sglang, Vllm
+from tertulia.engines.servers import Dialect, Json, Messages, OpenAI, Part, Vllm
+from tertulia.engines.sglang import Sglang
 from tertulia.engines.slots import Slots
-from tertulia.engines.wire import EventSplitter, Reply, Silence, Sink, Unreachable, Wire, WireError
+from tertulia.engines.wire import TELL_SECONDS, Limits, Reply, Silence, Unreachable, Wire, WireError
 
 DIALECTS: dict[str, type[Dialect]] = {kind.name: kind for kind in (LlamaCpp, Vllm, Sglang, OpenAI)}
 OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
-_decode = json.JSONDecoder().raw_decode  # `json.loads` spends as long again on finding out the encoding
+FORGONE = ("stream_options", "logprobs", "session_id")  # what is asked for only if the server takes it
 MEMORY = 4096  # texts whose ids are remembered
+SETTLE_SECONDS = 10.0  # after this long a slot is handed on, whatever the server says
+OnWait = Callable[[float, str], None]
 
 
 class HttpEngine:
     """An engine behind a URL.
 
     Args:
-        url: "http://host:port", with or without "/v1".
+        url: "http://host:port", with or without "/v1"; a name and a password in it are sent and never shown.
         model: The model to use; None for the server's first.
         dialect: "llama.cpp", "vllm", "sglang" or "openai"; None to find out.
         api_key_env: Environment variable that holds the API key, if the server wants one.
         max_connections: Requests at the same time; more of them wait.
-        timeout: Seconds of silence after which a request has failed.
+        first_byte: Seconds until the first token of an answer (on a busy machine a long context takes its time).
+        progress: Seconds between two tokens, and for an answer without tokens.
         retries: Attempts after the first, for failures that may pass.
-        patience: Bound on the waits between the attempts of one request, in seconds.
+        patience: Bound on what the attempts of one request may wait in all, in seconds; silences count.
+
+    `on_wait` is told, now and then, how many seconds something has been waited for, and for what. `remarks` holds
+    what was odd in the server's answers and was ignored, each kind once.
     """
 
     def __init__(
@@ -58,29 +59,36 @@ class HttpEngine:
         dialect: str | None = None,
         api_key_env: str = "TERTULIA_API_KEY",
         max_connections: int = 256,
-        timeout: float = 300.0,
+        first_byte: float = 150.0,
+        progress: float = 60.0,
         retries: int = 5,
-        patience: float = 60.0,
+        patience: float = 300.0,
     ) -> None:
         if dialect is not None and dialect not in DIALECTS:
             raise EngineError(f"unknown dialect {dialect!r}: expected one of {', '.join(DIALECTS)}")
-        self._url = _base_url(url)
+        self._url, self._login = _address(url)
         self._model = model
         self._dialect_name = dialect
         self._key_env = api_key_env
         self._key = os.environ.get(api_key_env, "")
         self._max_connections = max_connections
-        self._timeout = timeout
+        self._limits = Limits(first_byte, progress)
         self._retries = retries
         self._patience = patience
         self._slots: Slots | None = None
         self._texts: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._forgone: set[str] = set()
+        self._tired: dict[str, Patience] = {}  # paths whose last generation was cut for good
+        self._told_wait = 0.0
+        self.on_wait: OnWait | None = None
+        self.remarks: list[str] = []
         self.info = EngineInfo(dialect or "", self._url, model or "", None, "ids")
 
     async def __aenter__(self) -> Self:
         self._connect()
         try:
-            await self._probe()
+            with self._wall():
+                await self._probe()
         except BaseException:
             await self._wire.close()
             raise
@@ -92,6 +100,8 @@ class HttpEngine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._slots is not None:
+            await self._slots.close()
         await self._wire.close()
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
@@ -99,7 +109,8 @@ class HttpEngine:
         known = self._texts.get((text, special))
         if known is not None:
             return known
-        ids = await self._dialect.tokenize(text, special=special) if text else ()
+        with self._wall():
+            ids = await self._dialect.tokenize(text, special=special) if text else ()
         if len(self._texts) >= MEMORY:
             self._texts.clear()
         if len(text) < MEMORY:
@@ -108,18 +119,22 @@ class HttpEngine:
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens included."""
-        return await self._dialect.detokenize(ids) if ids else ""
+        with self._wall():
+            return await self._dialect.detokenize(ids) if ids else ""
 
     async def render(self, messages: Messages) -> str | None:
         """Messages in the chat template, with the beginning of the model's turn; None if it cannot say."""
-        return await self._dialect.render(messages)
+        with self._wall():
+            return await self._dialect.render(messages)
 
     async def busy(self) -> int | None:
         """How many requests the server is working on; None where it does not say."""
-        return await self._dialect.running()
+        with self._wall():
+            return await self._dialect.running()
 
     async def release(self, path: str) -> None:
         """The path will not come back: its slot is free."""
+        self._tired.pop(path, None)
         if self._slots is not None:
             self._slots.release(path)
 
@@ -127,11 +142,11 @@ class HttpEngine:
         """Continue `request.ids` (in text mode `request.text`).
 
         A request that is cut goes on from the tokens it has; when patience ends, these are returned with
-        finish "cut".
+        finish "cut". A path that was cut and is asked for again has no more patience than was left.
 
         Raises:
-            EngineError: The context is full, the server refuses the request, or it failed for good before the
-                first token.
+            EngineError: The context is full, the server refuses the request or gives it up, or it failed for good
+                before the first token.
         """
         room = self.info.context if self.info.mode == "ids" else None
         if room is not None and len(request.ids) >= room:
@@ -140,59 +155,83 @@ class HttpEngine:
                 "shorten the question or the budget, or give the engine a longer context"
             )
         work = Continuation(request, room, on_tokens)
-        patience = Patience(self._retries, self._patience)
-        stop_texts = await self._stop_texts(request)
-        async with self._slot(request.path) as slot:
-            while work.finish is None:
-                reader = _Reader(self._take, self._pieces.now, work, on_tokens, text=self.info.mode == "text")
-                failure: Retryable | None = None
-                try:
-                    await self._exchange(work, reader, stop_texts, slot)
-                except Retryable as error:
-                    failure = error
-                    if error.silent:
-                        self._dialect.slow_down()
-                await self._absorb(work, reader)
-                if failure and work.finish is None and not await patience.wait(failure):
-                    if not work.tokens:
-                        raise EngineError(self._gave_up(failure, patience)) from None
-                    break
+        tired = self._tired.pop(request.path, None)
+        patience = tired or Patience(self._retries, self._patience)
+        with self._wall():
+            stop_texts = await self._stop_texts(request)
+            async with self._slot(request.path) as slot:
+                while work.finish is None:
+                    failure = await self._exchange(work, stop_texts, slot, on_tokens)
+                    if failure is None or work.finish is not None:
+                        continue
+                    if slot is not None:
+                        await self._settle(slot)
+                    if not await patience.wait(failure, self._wait):
+                        if tired or not work.tokens:
+                            raise EngineError(self._gave_up(failure, patience)) from None
+                        self._tired[request.path] = patience
+                        break
         if work.end_id is not None and work.end_id not in self.info.end_ids:
             self.info = replace(self.info, end_ids=(*self.info.end_ids, work.end_id))
         return work.result()
 
     # One exchange of a generation.
 
-    async def _exchange(self, work: Continuation, reader: _Reader, stop_texts: Sequence[str], slot: int | None) -> None:
-        """Ask for what is missing; what comes is with the reader, also when this fails."""
+    async def _exchange(
+        self, work: Continuation, stop_texts: Sequence[str], slot: int | None, on_tokens: OnTokens | None
+    ) -> Retryable | None:
+        """Ask for what is missing and take in what comes, also when this fails; the failure, if it may pass."""
         request = work.rest(self._dialect.slice_tokens)
+        part = Part(prompt=request.ids, most=request.max_tokens, text=self.info.mode == "text")
+        reader = Reader(self._take, part, self._pieces.now, work, on_tokens)
+        failure = None
+        try:
+            await self._send_for(request, stop_texts, slot, reader)
+        except Retryable as error:
+            failure = error
+            if error.silence:
+                self._dialect.slow_down()
+        texts: list[str] = part.texts
+        if self.info.mode == "ids":
+            texts, work.pending = await self._pieces.texts(part.ids, work.pending)
+        work.add(part, texts, reader.told)
+        self._remark(part.odd)
+        return failure
+
+    async def _send_for(self, request: Request, stop_texts: Sequence[str], slot: int | None, reader: Reader) -> None:
         path, body = self._dialect.body(request, stop_texts, slot)
+        body = {name: value for name, value in body.items() if name not in self._forgone}
         headers = {"X-Session-ID": quote(request.path, safe="/:.-_")}
-        sink = reader if self._dialect.streams else None
-        reply = await self._send("POST", path, body, headers=headers, sink=sink)
+        forgone: set[str] = set()
+        while True:
+            try:
+                sink = reader if self._dialect.streams else None
+                reply = await self._send("POST", path, body, self._limits, headers=headers, sink=sink)
+                break
+            except _Unwelcome as error:
+                named = next((name for name in FORGONE if name in body and name in error.told), None)
+                if named is None:
+                    raise
+                forgone.add(named)
+                del body[named]
+        self._forgone |= forgone
         if sink is None:
             self._take(reader.part, reply.body)
-        elif reader.part.finish is None and not reader.enough:
+        elif not reader.end():
             raise Retryable("the stream ended before the generation did")
-
-    async def _absorb(self, work: Continuation, reader: _Reader) -> None:
-        texts: list[str] = reader.part.texts
-        if self.info.mode == "ids":
-            texts, work.pending = await self._pieces.texts(reader.part.ids, work.pending)
-        work.add(reader.part, texts, reader.told)
 
     def _take(self, part: Part, payload: bytes) -> None:
         if self._dialect.glance(part, payload):
             return
-        try:
-            event, _ = _decode(payload.decode())
-        except ValueError:
-            raise Retryable(f"the server sent no JSON: {payload[:60]!r}") from None
-        error = event.get("error") or (event if event.get("object") == "error" else None)
-        if error:
-            status = str(error.get("code")) if isinstance(error, dict) else ""
-            raise self._failure(int(status) if status.isdigit() else 500, payload, {})
+        event = Fields(decoded(payload), "an event" if self._dialect.streams else "the answer")
+        if "error" in event or event.raw("object") == "error":
+            raise Refused(told_in(event.raw("error") or event.raw("message")))
         self._dialect.read(part, event)
+
+    def _remark(self, odd: list[str]) -> None:
+        for what in odd:
+            if not any(what.split(" ")[0] in told for told in self.remarks):
+                self.remarks.append(f"ignored: {what}")
 
     async def _stop_texts(self, request: Request) -> Sequence[str]:
         if self._dialect.stop_ids or not request.stop_ids or self.info.mode == "text":
@@ -207,53 +246,83 @@ class HttpEngine:
             async with self._slots.hold(path) as slot:
                 yield slot
 
+    async def _settle(self, slot: int) -> None:
+        """Wait until the server has let go of a slot, as far as it says."""
+        idle = 0
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while idle < 2:  # a request that was on its way when it was stopped shows up a little later
+                    await asyncio.sleep(0.02)
+                    busy = await self._dialect.busy_slots()
+                    idle = 0 if busy and slot in busy else idle + 1
+        except (TimeoutError, Retryable, EngineError, Malformed):
+            return
+
     # Asking the server.
 
     async def _ask(self, method: str, path: str, body: Json | None = None, *, optional: bool = False) -> Any:
         patience = Patience(self._retries, self._patience)
+        limits = Limits(self._limits.between, self._limits.between)
         while True:
             try:
-                reply = await self._send(method, path, body, optional=optional)
+                reply = await self._send(method, path, body, limits, optional=optional)
                 break
             except Retryable as failure:
-                if not await patience.wait(failure):
+                if not await patience.wait(failure, self._wait):
                     raise EngineError(self._gave_up(failure, patience)) from None
         if reply.status != 200:
             return None
         try:
-            return json.loads(reply.body)
-        except ValueError:
+            return decoded(reply.body)
+        except Malformed:
+            if not optional:
+                raise
             return reply.body.decode("utf-8", "replace")
 
     async def _send(
         self,
         method: str,
         path: str,
-        body: Json | None = None,
+        body: Json | None,
+        limits: Limits,
         *,
         headers: dict[str, str] | None = None,
-        sink: Sink | None = None,
+        sink: Reader | None = None,
         optional: bool = False,
     ) -> Reply:
         data = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
         try:
-            reply = await self._wire.exchange(method, path, data, headers=headers, sink=sink)
+            reply = await self._wire.exchange(method, path, data, limits=limits, headers=headers, sink=sink)
         except Unreachable as error:
             raise Retryable(f"cannot be reached: {error}") from None
         except WireError as error:
-            raise Retryable(str(error), silent=isinstance(error, Silence)) from None
+            raise Retryable(str(error), silence=error.seconds if isinstance(error, Silence) else 0.0) from None
         if reply.status == 200 or (optional and reply.status in (404, 405, 501)):
             return reply
-        raise self._failure(reply.status, reply.body, reply.headers)
+        raise self._failure(reply)
 
-    def _failure(self, status: int, body: bytes, headers: dict[str, str]) -> Exception:
-        message = _message(body)
-        if status in (401, 403):
-            what = "refused the API key in" if self._key else "wants an API key: put it into"
-            return EngineError(f"{self._url} {what} {self._key_env} (HTTP {status}{message})")
-        if status in RETRIED_STATUS:
-            return Retryable(f"HTTP {status}{message}", retry_after(headers.get("retry-after")))
-        return EngineError(f"{self._url} refused the request (HTTP {status}{message})")
+    @contextmanager
+    def _wall(self) -> Iterator[None]:
+        """Whatever the server answers becomes one kind of error here."""
+        try:
+            yield
+        except Malformed as error:
+            raise EngineError(f"{self._url} sent a malformed answer: {error}") from None
+        except Refused as error:
+            raise EngineError(f"{self._url} gave the request up: {error}") from None
+
+    def _failure(self, reply: Reply) -> Exception:
+        told = told_by(reply.body)
+        what = f"HTTP {reply.status}{f': {told}' if told.strip() else ''}"
+        if reply.status in (401, 403):
+            secret = f"the API key in {self._key_env}" if self._key else "the name and password of its URL"
+            wants = (
+                f"refused {secret}" if self._key or self._login else f"wants an API key: put it into {self._key_env}"
+            )
+            return EngineError(f"{self._url} {wants} ({what})")
+        if reply.status in RETRIED_STATUS:
+            return Retryable(what, retry_after(reply.headers.get("retry-after")))
+        return _Unwelcome(f"{self._url} refused the request ({what})", reply.body.decode("utf-8", "replace"))
 
     def _gave_up(self, failure: Retryable, patience: Patience) -> str:
         tries = f"{patience.attempts} attempt{'s' if patience.attempts > 1 else ''}"
@@ -261,29 +330,39 @@ class HttpEngine:
             tries += f", and it asks to wait {failure.wait:g} s"
         return f"{self._url}: {failure} (gave up after {tries}); is the server running and able to cope?"
 
+    def _wait(self, seconds: float, what: str = "the server") -> None:
+        now = asyncio.get_running_loop().time()
+        if self.on_wait is not None and now - self._told_wait >= TELL_SECONDS / 2:  # many paths wait at once
+            self._told_wait = now
+            self.on_wait(seconds, what)
+
     # Finding out what the server is.
 
     def _connect(self) -> None:
         headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "tertulia"}
-        if self._key:
+        if self._login:
+            headers["Authorization"] = f"Basic {b64encode(self._login.encode()).decode()}"
+        elif self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        self._wire = Wire(self._url, headers, max_connections=self._max_connections, timeout=self._timeout)
+            if not self._key.isascii() or not self._key.isprintable():
+                raise EngineError(f"the API key in {self._key_env} has characters that no key has: only ASCII is sent")
+        self._wire = Wire(self._url, headers, max_connections=self._max_connections, on_wait=self._wait)
 
     async def _probe(self) -> None:
         models = await self._ask("GET", "/v1/models", optional=True)
-        listed = models.get("data") or [] if isinstance(models, dict) else []
+        listed = [Fields(entry, "/v1/models") for entry in _entries(models)]
         name = self._dialect_name or await self._recognise(listed)
         entry = self._chosen(listed, name)
-        self._dialect = DIALECTS[name](self._ask, self._model or str(entry.get("id") or ""))
+        self._dialect = DIALECTS[name](self._ask, self._model or entry.text("id"))
         self.info = await self._dialect.probe(self._url, entry)
         self._pieces = Pieces(self._dialect.detokenize, partial(self._dialect.tokenize, special=False))
         if self.info.slots:
-            self._slots = Slots(self.info.slots)
+            self._slots = Slots(self.info.slots, self._settle)
             # A llama.cpp server has about as many threads as slots, and a kept connection holds one of them.
             self._wire.limit(min(self._max_connections, self.info.slots + 2))
 
-    async def _recognise(self, listed: list[Json]) -> str:
-        owners = [OWNERS[entry["owned_by"]] for entry in listed if entry.get("owned_by") in OWNERS]
+    async def _recognise(self, listed: list[Fields]) -> str:
+        owners = [owner for entry in listed if (owner := OWNERS.get(str(entry.raw("owned_by"))))]
         if owners and owners[0] != "llama.cpp":
             return owners[0]
         # Behind a proxy the owner may be somebody else; and one may pass on the list of a llama.cpp server
@@ -298,88 +377,46 @@ class HttpEngine:
                 return name
         return "openai"
 
-    def _chosen(self, listed: list[Json], name: str) -> Json:
+    def _chosen(self, listed: list[Fields], name: str) -> Fields:
         """The entry of the model in the server's list."""
-        found = [entry for entry in listed if self._model in (None, entry.get("id"))]
+        found = [entry for entry in listed if self._model in (None, entry.raw("id"))]
         if found:
             return found[0]
-        names = ", ".join(str(entry.get("id")) for entry in listed[:8])
+        names = ", ".join(str(entry.raw("id")) for entry in listed[:8])
         if self._model is not None and listed and name != "llama.cpp":
             raise EngineError(f"{self._url} has no model {self._model!r}, it has: {names}")
         if self._model is None and name == "openai":
             raise EngineError(f"{self._url} does not list its models: say which one to use")
-        return listed[0] if listed else {}
+        return listed[0] if listed else Fields({})
 
 
-class _Reader:
-    """Takes the events of one stream as they come.
+class _Unwelcome(EngineError):
+    """The server does not take the request as it is; `told` is all that it says."""
 
-    In text mode with several stops it looks for them, and has had enough when one has come.
-
-    Args:
-        take: Puts a payload into a part.
-        text_of: Text of an id as far as known.
-        work: What the stream continues.
-        on_tokens: Told of tokens at once; their text may not be whole yet.
-        text: Whether this is text mode.
-    """
-
-    def __init__(
-        self,
-        take: Callable[[Part, bytes], None],
-        text_of: Callable[[int], str],
-        work: Continuation,
-        on_tokens: OnTokens | None,
-        *,
-        text: bool,
-    ) -> None:
-        self.part = Part()
-        self.told = 0
-        self.enough = False
-        self._take = take
-        self._text_of = text_of
-        self._on_tokens = on_tokens
-        self._events = EventSplitter()
-        self._watch = StopMatcher(work.request.stop if text and len(work.request.stop) > 1 else ())
-        for token in work.tokens if text else ():
-            self._watch.feed(token.text)
-
-    def __call__(self, data: bytes) -> bool:
-        part = self.part
-        for payload in self._events.feed(data):
-            if payload != b"[DONE]":
-                self._take(part, payload)
-        new = part.texts[self.told :]
-        if self._on_tokens is not None and new:
-            ids = part.ids[self.told :]
-            self._on_tokens(
-                [
-                    Token(token, text if token == TEXT_ID else self._text_of(token) or text)
-                    for token, text in zip(ids, new, strict=True)
-                ]
-            )
-        self.told = len(part.ids)
-        self.enough = any([self._watch.feed(text) is not None for text in new])
-        return self.enough
+    def __init__(self, message: str, told: str) -> None:
+        super().__init__(message)
+        self.told = told
 
 
-def _base_url(url: str) -> str:
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise EngineError(f"{url!r} is no server's URL: expected something like http://localhost:8000")
-    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/v1")
+def _entries(models: object) -> list[Any]:
+    """The list of models, however the server wraps it."""
+    entries = models.get("data") if isinstance(models, dict) else models
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
-def _message(body: bytes) -> str:
-    """What the server says went wrong, in one line."""
-    text = body.decode("utf-8", "replace")
+def _address(url: str) -> tuple[str, str]:
+    """The URL of a server without "/v1", and "name:password" where it had them, which no message may show."""
+    shown = url.rpartition("@")[2]
     try:
-        answer = json.loads(text)
-    except ValueError:
-        answer = text
-    if isinstance(answer, dict):
-        error = answer.get("error") or answer
-        told = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-        answer = told or text
-    line = " ".join(str(answer).split())
-    return f": {line[:300]}" if line else ""
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        port = f":{parts.port}" if parts.port is not None else ""
+        host = (parts.hostname or "").encode("idna").decode()
+        login = unquote(f"{parts.username or ''}:{parts.password or ''}") if "@" in parts.netloc else ""
+    except ValueError as error:  # UnicodeError is one
+        raise EngineError(
+            f"{shown!r} is no server's URL ({error}): expected something like http://localhost:8000"
+        ) from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise EngineError(f"{shown!r} is no server's URL: expected something like http://localhost:8000")
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/").removesuffix("/v1"), login

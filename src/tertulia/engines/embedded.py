@@ -64,7 +64,9 @@ class EmbeddedEngine(HttpEngine):
             "http://127.0.0.1",
             dialect="llama.cpp",
             max_connections=slots + SPARE_CONNECTIONS,
-            timeout=timeout,
+            first_byte=timeout,
+            progress=timeout,
+            patience=timeout,
             retries=1,
         )
         if model is None:

@@ -1,10 +1,14 @@
-"""One generation put together from several exchanges: stretches, and attempts after a cut."""
+"""One generation put together from several exchanges: stretches, and attempts after a cut.
+
+A `Reader` takes what one exchange brings as it comes; a `Continuation` joins what the exchanges brought.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tertulia.engines.answer import Refused
 from tertulia.engines.base import (
     TEXT_ID,
     Finish,
@@ -15,7 +19,9 @@ from tertulia.engines.base import (
     Token,
 )
 from tertulia.engines.servers import CONTROL_LIKE, Part
+from tertulia.engines.wire import EventSplitter
 
+SLACK = 16  # tokens that a server may count beyond what was asked for, such as an end of text
 GOLDEN = 0x9E3779B9  # spreads the seeds of consecutive exchanges
 
 
@@ -47,6 +53,7 @@ class Continuation:
         self._assumed = False
         self._usage: Part | None = None
         self._count = 0
+        self._counted = True
 
     def rest(self, longest: int | None) -> Request:
         """What is still to be asked, at most `longest` tokens of it."""
@@ -69,14 +76,14 @@ class Continuation:
         """
         if self._usage is None:
             self._usage = part
-        came = [Token(token, text) for token, text in zip(part.ids, texts, strict=True)]
+        came = [Token(*token) for token in zip(part.ids, texts, part.logprobs, strict=True)]
         for at, token in enumerate(came):
             if self._stops(token):
                 came = [*came[:at], self._without_rest(token)]
                 break
-        self._count += self._counted(part, came)
         if self.finish is None:
             self._conclude(part, came)
+        self._count += self._generated(part, came)
         self.tokens += came
         if self.finish is None and (part.full or self._count >= self._left):
             self.finish = "length"
@@ -86,15 +93,27 @@ class Continuation:
     def result(self) -> Generation:
         """The generation; what is not finished was cut."""
         usage = self._usage or Part()
+        prompt, cached = self._prompt_tokens(usage), usage.cached
         return Generation(
             tokens=tuple(self.tokens),
             finish=self.finish or "cut",
             stop=self._stop,
-            prompt_tokens=len(self.request.ids) if usage.prompt_tokens is None else usage.prompt_tokens,
-            cached_tokens=usage.cached,
+            prompt_tokens=prompt,
+            cached_tokens=cached if cached is None or cached <= prompt else None,
             count=self._count,
             stop_assumed=self._assumed,
+            counted=self._counted,
         )
+
+    def _prompt_tokens(self, usage: Part) -> int:
+        """Length of the context as the server counts it, if that can be."""
+        told, known = usage.prompt_tokens, 0 if usage.text else len(self.request.ids)
+        most = len(self.request.text.encode()) + 1024 if usage.text else known + SLACK
+        if told is not None and not known <= told <= most:
+            usage.odd.append(f"prompt_tokens {told}")
+            self._counted = self._counted and not usage.text
+            return known
+        return known if told is None else told
 
     def _stops(self, token: Token) -> bool:
         self._stop = self._matcher.feed(token.text)
@@ -108,31 +127,49 @@ class Continuation:
         """A token keeps all of its text; a chunk that is no token is cut off after the stop."""
         if token.id != TEXT_ID or not self._matcher.after:
             return token
-        return Token(TEXT_ID, token.text[: -self._matcher.after])
+        return replace(token, text=token.text[: -self._matcher.after])
 
-    def _counted(self, part: Part, came: Sequence[Token]) -> int:
-        """Generated tokens: ids are counted here; how many tokens a chunk of text is, the server tells."""
-        chunks = part.ids[:1] == [TEXT_ID]
-        return part.count if chunks and part.count is not None else len(came)
+    def _generated(self, part: Part, came: Sequence[Token]) -> int:
+        """Generated tokens: ids are counted here; how many tokens a chunk of text is, the server tells.
+
+        What it tells is believed where it can be: every chunk is a token at least, and hardly more are made than
+        were asked for.
+        """
+        if not part.text:
+            return len(came)
+        told = part.count
+        if told is not None and part.most is not None and told > part.most + SLACK:
+            part.odd.append(f"completion_tokens {told} of {part.most}")
+            told = None
+        self._counted &= told is not None and part.prompt_tokens is not None
+        return len(came) if told is None else max(told, int(self.finish == "stop"))
 
     def _conclude(self, part: Part, came: list[Token]) -> None:
         """What the server's reason to finish means where the tokens hold no stop."""
         request = self.request
         if part.finish == "length":
-            # A server that gives nothing when asked for something will give nothing the next time.
-            self.finish = None if came else "length"
+            # Less than was asked for: the server can give no more, and will not the next time.
+            short = part.most is None or len(came) < part.most
+            self.finish = "length" if short or not came else None
         elif part.finish == "stop" and part.matched in request.stop_ids:
             self._take_stop(came, Token(int(part.matched or 0), ""))
         elif part.finish == "stop" and part.matched in request.stop:
-            self._take_stop(came, Token(TEXT_ID, str(part.matched)))
+            self._put_back(came, str(part.matched))
         elif part.finish == "stop" and isinstance(part.matched, str):
             self.finish = None  # the text of a stop id, spelled in other tokens
         elif part.finish == "stop" and part.matched is None and len(request.stop) == 1:
-            self._take_stop(came, Token(TEXT_ID, request.stop[0]))
+            self._put_back(came, request.stop[0])
             self._assumed = True
         elif part.finish in ("stop", "end"):
             self.finish = "end"
             self._end(came, part.matched)
+
+    def _put_back(self, came: list[Token], stop: str) -> None:
+        """Finish at a stop string that the server left out of the text, all of it or its end."""
+        text = "".join([token.text for token in (*self.tokens[-len(stop) :], *came)])
+        there = max(size for size in range(max(1, len(stop))) if text.endswith(stop[:size]))
+        self._take_stop(came, Token(TEXT_ID, stop[there:]))
+        self._stop = stop
 
     def _take_stop(self, came: list[Token], token: Token) -> None:
         """Finish at a stop that the server kept to itself; text is put back only in text mode."""
@@ -147,3 +184,80 @@ class Continuation:
             if token.id == matched or not token.text or CONTROL_LIKE.fullmatch(token.text):
                 came[-1] = Token(token.id, "")
                 self.end_id = token.id
+
+
+class Reader:
+    """Takes the events of one stream as they come; a sink for the wire.
+
+    It has had enough when more tokens have come than were asked for, and in text mode with several stops, which it
+    looks for itself, when one of them has.
+
+    Args:
+        take: Puts a payload into a part.
+        part: What is filled.
+        text_of: Text of an id as far as known.
+        work: What the stream continues.
+        on_tokens: Told of tokens at once; their text may not be whole yet.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[Part, bytes], None],
+        part: Part,
+        text_of: Callable[[int], str],
+        work: Continuation,
+        on_tokens: OnTokens | None,
+    ) -> None:
+        self.part = part
+        self.told = self.progress = 0
+        self.enough = False
+        self._take = take
+        self._text_of = text_of
+        self._on_tokens = on_tokens
+        self._events = EventSplitter()
+        self._done = False
+        stop = work.request.stop
+        self._watch = StopMatcher(stop if part.text and len(stop) > 1 else ())
+        for token in work.tokens if part.text else ():
+            self._watch.feed(token.text)
+
+    def feed(self, data: bytes) -> None:
+        """Take these bytes."""
+        self._read(self._events.feed(data))
+
+    def end(self) -> bool:
+        """The stream has ended; whether the generation had, too.
+
+        Raises:
+            Refused: It ended without a token and without a reason.
+        """
+        self._read(self._events.end())
+        part = self.part
+        if part.finish is None and self._done and not self.enough:
+            if not part.ids:
+                raise Refused("the stream ended without a token")
+            part.finish = "length" if part.most is not None and len(part.ids) >= part.most else "end"
+        return part.finish is not None or self.enough
+
+    def _read(self, payloads: list[bytes]) -> None:
+        part = self.part
+        try:
+            for payload in payloads:
+                if payload == b"[DONE]":
+                    self._done = True
+                elif payload and not self.enough:
+                    self._take(part, payload)
+                    if part.most is not None and len(part.ids) > part.most:
+                        part.odd.append(f"more than the {part.most} tokens that were asked for")
+                        part.shorten(part.most)
+                        part.finish, self.enough = "length", True
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        part, told = self.part, self.told
+        new = list(zip(part.ids[told:], part.texts[told:], part.logprobs[told:], strict=True))
+        if self._on_tokens is not None and new:
+            self._on_tokens([Token(id, self._text_of(id) or text, logprob) for id, text, logprob in new])
+        self.told = self.progress = len(part.ids)
+        self.enough |= any([self._watch.feed(text) is not None for _, text, _ in new])

@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from tertulia.engines.answer import Fields, Malformed, number, shown
 from tertulia.engines.base import EngineInfo, Request
 from tertulia.engines.servers import SEED_LIMIT, Ask, Dialect, Json, Messages, Part
 
 SLICE_TOKENS = 128
+MOST_SLOTS = 4096  # no server has more
 
 
 class LlamaCpp(Dialect):
@@ -31,20 +33,19 @@ class LlamaCpp(Dialect):
         super().__init__(ask, model)
         self._beginning = ""
 
-    async def probe(self, url: str, listed: Json) -> EngineInfo:
-        props = await self.ask("GET", "/props")
-        settings = props.get("default_generation_settings") or {}
-        context = settings.get("n_ctx") or (listed.get("meta") or {}).get("n_ctx")
-        end = await self.tokenize(props.get("eos_token") or "", special=True)
-        body = {"content": "", "add_special": True}
-        beginning = (await self.ask("POST", "/tokenize", body))["tokens"]
+    async def probe(self, url: str, listed: Fields) -> EngineInfo:
+        props = Fields(await self.ask("GET", "/props"), "/props")
+        context = props.child("default_generation_settings").count("n_ctx") or listed.child("meta").count("n_ctx")
+        slots = props.count("total_slots")
+        end = await self.tokenize(props.text("eos_token"), special=True)
+        beginning = (await self.asked("/tokenize", {"content": "", "add_special": True})).ids("tokens")
         self._beginning = await self.detokenize(beginning) if beginning else ""
         return self.info(
             url,
-            context,
+            context or None,
             end_ids=end if len(end) == 1 else (),
-            chat_template=props.get("chat_template") or None,
-            slots=props.get("total_slots"),
+            chat_template=props.text("chat_template") or None,
+            slots=slots if slots and slots <= MOST_SLOTS else None,
         )
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
@@ -76,33 +77,53 @@ class LlamaCpp(Dialect):
         }
         if slot is not None:
             body["id_slot"] = slot
+        if request.logprobs:
+            body["n_probs"] = 1
+            body["response_fields"].append("completion_probabilities")
         return "/completion", body
 
-    def read(self, part: Part, payload: Json) -> None:
-        ids = payload["tokens"]
-        part.ids += ids
-        part.texts += [""] * len(ids)
-        part.finish = {"limit": "length", "word": "stop", "eos": "end"}.get(payload["stop_type"], "length")
-        part.matched = payload.get("stopping_word") or None
-        part.full = bool(payload.get("truncated"))
-        part.prompt_tokens = payload.get("tokens_evaluated")
-        part.cached = payload.get("timings/cache_n")
+    def read(self, part: Part, payload: Fields) -> None:
+        if "tokens" not in payload:
+            raise Malformed("it tells no token ids (tokens): use a llama.cpp of 2025 or later")
+        ids = payload.ids("tokens")
+        told = payload.children("completion_probabilities")[: len(ids)]
+        # Of a stop string the server tells no probabilities.
+        logprobs = [
+            number(item.raw("logprob")) if item.raw("id") == token else None
+            for item, token in zip(told, ids, strict=False)
+        ]
+        part.add(ids, "", [*logprobs, *[None] * (len(ids) - len(told))])
+        part.finish = {"limit": "length", "word": "stop", "eos": "end"}.get(payload.text("stop_type"))
+        if part.finish is None:
+            raise Malformed(f"stop_type is {shown(payload.raw('stop_type'))}, expected limit, word or eos")
+        part.matched = payload.text("stopping_word") or None
+        part.full = payload.raw("truncated") is True
+        part.prompt_tokens = payload.count("tokens_evaluated", part.odd)
+        part.cached = payload.count("timings/cache_n", part.odd)
 
     async def tokenize(self, text: str, *, special: bool) -> tuple[int, ...]:
         body = {"content": text, "add_special": False, "parse_special": special}
-        return tuple((await self.ask("POST", "/tokenize", body))["tokens"])
+        return tuple((await self.asked("/tokenize", body)).ids("tokens"))
 
     async def detokenize(self, ids: Sequence[int]) -> str:
-        return str((await self.ask("POST", "/detokenize", {"tokens": list(ids)}))["content"])
+        return (await self.asked("/detokenize", {"tokens": list(ids)})).text("content", needed=True)
 
     async def render(self, messages: Messages) -> str | None:
         answer = await self.ask("POST", "/apply-template", {"messages": list(messages)}, optional=True)
         if not isinstance(answer, dict):
             return None
-        text = str(answer["prompt"])
+        text = Fields(answer, "/apply-template").text("prompt", needed=True)
         # The server takes the beginning-of-text away, for it would put it back itself when it encodes.
         return text if text.startswith(self._beginning) else self._beginning + text
 
     async def running(self) -> int | None:
+        busy = await self.busy_slots()
+        return None if busy is None else len(busy)
+
+    async def busy_slots(self) -> set[int] | None:
+        """Slots that the server is working for; None where it does not say."""
         slots = await self.ask("GET", "/slots", optional=True)
-        return sum(bool(slot.get("is_processing")) for slot in slots) if isinstance(slots, list) else None
+        if not isinstance(slots, list):
+            return None
+        fields = [Fields(slot, "/slots") for slot in slots]
+        return {slot.count("id") or 0 for slot in fields if slot.raw("is_processing") is True}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -13,13 +15,13 @@ RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 class Retryable(Exception):
     """A failure that may pass.
 
-    `wait` is what the server asked for in Retry-After, in seconds; `silent` says that no answer came in time.
+    `wait` is what the server asked for in Retry-After, `silence` how long it said nothing, both in seconds.
     """
 
-    def __init__(self, why: str, wait: float | None = None, *, silent: bool = False) -> None:
+    def __init__(self, why: str, wait: float | None = None, *, silence: float = 0.0) -> None:
         super().__init__(why)
         self.wait = wait
-        self.silent = silent
+        self.silence = silence
 
 
 class Patience:
@@ -27,7 +29,7 @@ class Patience:
 
     Args:
         retries: Attempts after the first.
-        seconds: Bound on the sum of all waits.
+        seconds: Bound on the sum of all waits, silences of the server included.
         first: Longest first wait; it doubles each time up to 8 seconds. The wait itself is random below that
             (full jitter), so that paths that failed together do not come back together.
     """
@@ -39,8 +41,14 @@ class Patience:
         self.waited = 0.0
         self.attempts = 1
 
-    async def wait(self, failure: Retryable) -> bool:
-        """Wait before another attempt; False when patience is at an end (then nothing is waited for)."""
+    async def wait(self, failure: Retryable, tell: Callable[[float, str], None] | None = None) -> bool:
+        """Wait before another attempt; False when patience is at an end (then nothing is waited for).
+
+        Args:
+            failure: What went wrong.
+            tell: Told how long is waited, and why.
+        """
+        self.waited += failure.silence
         pause = random.uniform(0, self._next)
         if failure.wait is not None:
             # Nobody comes early, and everybody a little apart.
@@ -50,6 +58,8 @@ class Patience:
         self._next = min(8.0, 2 * self._next)
         self.attempts += 1
         self.waited += pause
+        if tell is not None and pause >= 1:
+            tell(pause, f"another attempt: {failure}")
         await asyncio.sleep(pause)
         return True
 
@@ -59,10 +69,10 @@ def retry_after(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,7 +1,7 @@
 """How each kind of server is asked, and how its answers are read.
 
-A dialect builds bodies and reads payloads; connections, retries and slots are `http.py`'s. Sampling means the
-same everywhere: temperature first, then top-k, top-p and min-p, and no penalties.
+A dialect builds bodies and reads payloads by type (`answer.Fields`); connections, retries and slots are the client's.
+Sampling means the same everywhere: temperature first, then top-k, top-p and min-p, and no penalties.
 """
 
 # ruff: noqa: D102  (what a dialect's methods do is told once, in Dialect)
@@ -13,15 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from tertulia.engines.answer import Fields, Refused, shown
 from tertulia.engines.base import TEXT_ID, EngineError, EngineInfo, Mode, Request
-from tertulia.engines.patience import Retryable
 
 Json = dict[str, Any]
 Messages = Sequence[Mapping[str, str]]
 NO_TOKENIZER = "this server tells no token ids, only text: use it in text mode, or use llama.cpp, vLLM or SGLang"
 SEED_LIMIT = 2**31 - 1  # every server takes a seed below this
 SHORTEST_SLICE = 8
-RUNNING = re.compile(r"^(?:vllm:num_requests_running|sglang:num_running_reqs)\S*\s+(\S+)", re.MULTILINE)
+FAILED = frozenset({"content_filter", "abort", "aborted", "error", "cancelled"})
+FULL = frozenset({"length", "max_tokens", "max_length"})
+ONLY_IDS = re.compile(rb'"token_ids":\[((?:\d{1,9}(?:,\d{1,9})*)?)\]')
+RUNNING = re.compile(r"^(?:vllm:num_requests_running|sglang:num_running_reqs)\S*\s+(\d{1,9})(?:\.0*)?$", re.MULTILINE)
 # What control tokens look like: <|im_end|>, </think>, [INST], <｜User｜>, ◁think▷.
 CONTROL_LIKE = re.compile(r"<[^<>\s]{1,48}>|\[/?[A-Z_]{2,32}\]|◁[^◁▷\s]{1,32}▷")
 
@@ -42,29 +45,60 @@ class Part:
         ids: Ids that came; `TEXT_ID` for each chunk in text mode.
         texts: The server's text for each, as far as it can be told apart: of several tokens in one chunk the
             last has it all.
+        logprobs: Logarithm of the probability of each, None where the server does not say.
         finish: "length", "stop" or "end" in the server's opinion; None while it goes on.
         matched: Stop string or stop id, where the server says.
         full: The context is full.
         prompt_tokens: Length of the context, None until the server says.
         cached: Tokens of the context from its cache, None where the server does not say.
         count: Generated tokens as the server counts them, None where it does not.
+        odd: Counts that cannot be and were ignored.
+        repeats: Whether every event repeats what came before (SGLang); None until that is seen.
+        prompt: The context that was sent.
+        most: Tokens that were asked for, None where that is not known.
+        text: Whether this is text mode.
     """
 
     ids: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
     finish: str | None = None
     matched: str | int | None = None
     full: bool = False
     prompt_tokens: int | None = None
     cached: int | None = None
     count: int | None = None
+    odd: list[str] = field(default_factory=list)
+    repeats: bool | None = None
+    prompt: tuple[int, ...] = ()
+    most: int | None = None
+    text: bool = False
 
-    def add(self, ids: Sequence[int], text: str) -> None:
+    def add(self, ids: Sequence[int], text: str, logprobs: Sequence[float | None] = ()) -> None:
         """Add a chunk of tokens with the text of all of them."""
         if ids:
             self.ids += ids
             self.texts += [""] * (len(ids) - 1)
             self.texts.append(text)
+            self.logprobs += logprobs if len(logprobs) == len(ids) else [None] * len(ids)
+
+    def shorten(self, length: int) -> None:
+        """Forget what came after so many."""
+        del self.ids[length:], self.texts[length:], self.logprobs[length:]
+
+    def end(self, reason: str, why: str = "") -> None:
+        """Note why the server ended: whatever is neither a stop nor a length nor a failure is an end of text."""
+        if reason.lower() in FAILED:
+            raise Refused(f"{reason}: {why}" if why else reason)
+        self.finish = "stop" if reason == "stop" else "length" if reason.lower() in FULL else "end"
+
+    def usage(self, usage: Fields, details: Fields) -> None:
+        """Take in what the server counted; what it does not tell stays as it was."""
+        prompt, count = usage.count("prompt_tokens", self.odd), usage.count("completion_tokens", self.odd)
+        self.prompt_tokens = self.prompt_tokens if prompt is None else prompt
+        self.count = self.count if count is None else count
+        held = details.count("cached_tokens", self.odd)
+        self.cached = self.cached if held is None else held
 
 
 class Dialect:
@@ -90,7 +124,7 @@ class Dialect:
         self.ask = ask
         self.model = model
 
-    async def probe(self, url: str, listed: Json) -> EngineInfo:
+    async def probe(self, url: str, listed: Fields) -> EngineInfo:
         """What this server is; `listed` is the model's entry of `/v1/models`."""
         raise NotImplementedError
 
@@ -102,7 +136,7 @@ class Dialect:
         """Take a payload that holds nothing but tokens without parsing it; False if it must be parsed."""
         return False
 
-    def read(self, part: Part, payload: Json) -> None:
+    def read(self, part: Part, payload: Fields) -> None:
         """Take one payload of the answer into `part`."""
         raise NotImplementedError
 
@@ -113,6 +147,10 @@ class Dialect:
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens included."""
         raise NotImplementedError
+
+    async def asked(self, path: str, body: Json) -> Fields:
+        """The object that the server answers with."""
+        return Fields(await self.ask("POST", path, body), path)
 
     async def render(self, messages: Messages) -> str | None:
         """The messages in the chat template, with the beginning of the model's turn; None if unknown."""
@@ -127,7 +165,11 @@ class Dialect:
         """How many requests the server is working on; None where it does not say."""
         metrics = await self.ask("GET", "/metrics", optional=True)
         found = RUNNING.findall(metrics) if isinstance(metrics, str) else []
-        return int(sum(float(value) for value in found)) if found else None
+        return sum(int(value) for value in found) if found else None
+
+    async def busy_slots(self) -> set[int] | None:
+        """Slots that the server is working for; None where it does not say."""
+        return None
 
     def info(self, url: str, context: int | None, **more: Any) -> EngineInfo:
         """The engine's description with what the dialect knows by itself."""
@@ -135,7 +177,7 @@ class Dialect:
         return EngineInfo(self.name, url, self.model, context, self.mode, **about)
 
 
-class _ServerTokenizer(Dialect):
+class ServerTokenizer(Dialect):
     """Servers whose `/tokenize` always parses control tokens (vLLM and SGLang)."""
 
     decoded: ClassVar[str]  # name of the text in the answer of /detokenize
@@ -150,13 +192,13 @@ class _ServerTokenizer(Dialect):
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         body = {"model": self.model, "tokens": list(ids), "skip_special_tokens": False}
-        return str((await self.ask("POST", "/detokenize", body))[self.decoded])
+        return (await self.asked("/detokenize", body)).text(self.decoded, needed=True)
 
     async def _encode(self, text: str) -> list[int]:
         if not text:
             return []
         body = {"model": self.model, "prompt": text, "add_special_tokens": False}
-        return list((await self.ask("POST", "/tokenize", body))["tokens"])
+        return (await self.asked("/tokenize", body)).ids("tokens")
 
     async def _harmless(self, text: str) -> list[str]:
         """The text in parts, cut inside everything that alone is one token and looks like a control token."""
@@ -168,25 +210,26 @@ class _ServerTokenizer(Dialect):
                 cuts.append(found.start() + 1)
         return [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
 
-    async def _rendered_ids(self, path: str, body: Json, *keys: str) -> str | None:
-        """The text of a chat that a server has rendered to ids, found under one of `keys`."""
+    async def rendered_ids(self, path: str, body: Json, key: str) -> str | None:
+        """The text of a chat that a server has rendered to ids, found under `key`."""
         answer = await self.ask("POST", path, {"model": self.model, **body}, optional=True)
         if not isinstance(answer, dict):
             return None
-        choice = (answer.get("choices") or [{}])[0]
-        ids = next((place[key] for place in (answer, choice) for key in keys if place.get(key)), None)
+        fields = Fields(answer, path)
+        places = (fields, *fields.children("choices")[:1])
+        ids = next((place.ids(key) for place in places if key in place), None)
         return await self.detokenize(ids) if ids else None
 
 
-class Vllm(_ServerTokenizer):
+class Vllm(ServerTokenizer):
     """vLLM's `/v1/completions` with ids in and, by `return_token_ids`, ids out."""
 
     name = "vllm"
     session = True
     decoded = "prompt"
 
-    async def probe(self, url: str, listed: Json) -> EngineInfo:
-        return self.info(url, listed.get("max_model_len"))
+    async def probe(self, url: str, listed: Fields) -> EngineInfo:
+        return self.info(url, listed.count("max_model_len"))
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         sampling = request.sampling
@@ -209,97 +252,38 @@ class Vllm(_ServerTokenizer):
             "stream": True,
             "stream_options": {"include_usage": True},
             "session_id": request.path,
-        }
+        } | ({"logprobs": 1} if request.logprobs else {})
 
     def glance(self, part: Part, payload: bytes) -> bool:
         # Inside a JSON string the quotes would be escaped, so these can only be the fields. The text of the
         # tokens is known by their ids.
-        start = payload.find(b'"token_ids":[')
-        if start < 0 or b'"finish_reason":null' not in payload or b'"usage":{' in payload:
+        found = ONLY_IDS.search(payload)
+        more = b'"usage":{' in payload or b'"logprobs":{' in payload or b'"error":' in payload
+        if not found or more or b'"finish_reason":null' not in payload:
             return False
-        ids = payload[start + 13 : payload.index(b"]", start)]
-        part.add([int(token) for token in ids.split(b",")] if ids else (), "")
+        part.add([int(token) for token in found[1].split(b",")] if found[1] else (), "")
         return True
 
-    def read(self, part: Part, payload: Json) -> None:
-        if payload.get("choices"):
-            choice = payload["choices"][0]
-            ids = choice.get("token_ids")
-            if ids is None and choice.get("text"):
+    def read(self, part: Part, payload: Fields) -> None:
+        for choice in payload.children("choices")[:1]:
+            text = choice.text("text")
+            if "token_ids" not in choice and text:
                 raise EngineError(
                     "this vLLM does not return token ids (return_token_ids, since 0.10.2): "
                     "update it, or use it in text mode with dialect 'openai'"
                 )
-            part.add(ids or (), choice.get("text") or "")
-            if choice.get("finish_reason"):
-                part.matched = choice.get("stop_reason")
-                part.finish = _finish(choice["finish_reason"])
+            ids = choice.ids("token_ids") if "token_ids" in choice else []
+            part.add(ids, text, choice.child("logprobs").numbers("token_logprobs"))
+            if "finish_reason" in choice:
+                part.end(choice.text("finish_reason"))
+                part.matched = stop_reason(choice)
                 if part.finish == "stop" and part.matched is None:
                     part.finish = "end"
         _read_usage(part, payload)
 
     async def render(self, messages: Messages) -> str | None:
         body = {"messages": list(messages), "add_generation_prompt": True}
-        return await self._rendered_ids("/tokenize", body, "tokens")
-
-
-class Sglang(_ServerTokenizer):
-    """SGLang's `/generate`, which every version serves with ids in and out.
-
-    By default its stream repeats all that was said with every token; stretches of 256 tokens keep that short,
-    and its prefix cache makes the next stretch cheap.
-    """
-
-    name = "sglang"
-    slice_tokens = 256
-    decoded = "text"
-
-    async def probe(self, url: str, listed: Json) -> EngineInfo:
-        about = await self.ask("GET", "/get_model_info", optional=True)
-        context = listed.get("max_model_len")
-        if context is None and isinstance(about, dict):
-            context = about.get("context_length")
-        return self.info(url, context)
-
-    def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
-        sampling = request.sampling
-        return "/generate", {
-            "input_ids": request.ids,
-            "sampling_params": {
-                "max_new_tokens": request.max_tokens,
-                "temperature": sampling.temperature,
-                "top_p": sampling.top_p,
-                "top_k": sampling.top_k or -1,
-                "min_p": sampling.min_p,
-                "sampling_seed": request.seed % SEED_LIMIT,
-                "stop": request.stop,
-                "stop_token_ids": request.stop_ids,
-                "no_stop_trim": True,
-                "skip_special_tokens": False,
-                "spaces_between_special_tokens": False,
-            },
-            "stream": True,
-        }
-
-    def read(self, part: Part, payload: Json) -> None:
-        about = payload.get("meta_info") or {}
-        ids, text = payload.get("output_ids") or [], payload.get("text") or ""
-        known, total = len(part.ids), about.get("completion_tokens")
-        # With --incremental-streaming-output the server tells only what is new.
-        if total is None or len(ids) == total:
-            text = text[len("".join(part.texts)) :]
-            ids = ids[known:]
-        part.add(ids, text)
-        part.prompt_tokens = about.get("prompt_tokens", part.prompt_tokens)
-        part.cached = about.get("cached_tokens", part.cached)
-        reason = about.get("finish_reason")
-        if reason:
-            part.finish = _finish(reason.get("type"), str(reason.get("message") or ""))
-            part.matched = reason.get("matched")
-
-    async def render(self, messages: Messages) -> str | None:
-        body = {"messages": list(messages), "max_tokens": 1, "return_token_ids": True}
-        return await self._rendered_ids("/v1/chat/completions", body, "prompt_token_ids")
+        return await self.rendered_ids("/tokenize", body, "tokens")
 
 
 class OpenAI(Dialect):
@@ -313,9 +297,8 @@ class OpenAI(Dialect):
     mode: ClassVar[Mode] = "text"
     stop_ids = False
 
-    async def probe(self, url: str, listed: Json) -> EngineInfo:
-        context = listed.get("max_model_len") or listed.get("context_length")
-        return self.info(url, context if isinstance(context, int) else None)
+    async def probe(self, url: str, listed: Fields) -> EngineInfo:
+        return self.info(url, listed.count("max_model_len") or listed.count("context_length"))
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         body: Json = {
@@ -330,16 +313,17 @@ class OpenAI(Dialect):
         }
         if len(request.stop) == 1:
             body["stop"] = list(request.stop)
+        if request.logprobs:
+            body["logprobs"] = 1
         return "/v1/completions", body
 
-    def read(self, part: Part, payload: Json) -> None:
-        if payload.get("choices"):
-            choice = payload["choices"][0]
-            if choice.get("text"):
-                part.add((TEXT_ID,), choice["text"])
-            if choice.get("finish_reason"):
-                part.finish = _finish(choice["finish_reason"])
-                part.matched = choice.get("stop_reason")
+    def read(self, part: Part, payload: Fields) -> None:
+        for choice in payload.children("choices")[:1]:
+            text = choice.text("text")
+            part.add((TEXT_ID,) if text else (), text, choice.child("logprobs").numbers("token_logprobs"))
+            if "finish_reason" in choice:
+                part.end(choice.text("finish_reason"))
+                part.matched = stop_reason(choice)
         _read_usage(part, payload)
 
     async def tokenize(self, text: str, *, special: bool) -> tuple[int, ...]:
@@ -349,17 +333,17 @@ class OpenAI(Dialect):
         raise EngineError(NO_TOKENIZER)
 
 
-def _read_usage(part: Part, payload: Json) -> None:
-    usage = payload.get("usage")
-    if usage:
-        part.prompt_tokens = usage.get("prompt_tokens", part.prompt_tokens)
-        part.count = usage.get("completion_tokens", part.count)
-        details = usage.get("prompt_tokens_details") or {}
-        part.cached = details.get("cached_tokens", part.cached)
+def _read_usage(part: Part, payload: Fields) -> None:
+    usage = payload.raw("usage")
+    if isinstance(usage, dict):
+        fields = Fields(usage, "usage")
+        details = fields.raw("prompt_tokens_details")
+        part.usage(fields, Fields(details if isinstance(details, dict) else {}))
+    elif usage is not None:
+        part.odd.append(f"usage {shown(usage)}")
 
 
-def _finish(reason: str | None, why: str = "") -> str:
-    """The server's reason to finish, if it is one of the two that mean that all went well."""
-    if reason not in ("stop", "length"):
-        raise Retryable(f"the server gave up on the request ({reason}{': ' + why if why else ''})")
-    return reason
+def stop_reason(fields: Fields, name: str = "stop_reason") -> str | int | None:
+    """The stop string or stop id that a server names; None for everything else."""
+    value = fields.raw(name)
+    return value if isinstance(value, str) or type(value) is int else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 
@@ -17,9 +17,16 @@ class Slots:
 
     A path without a slot takes a free one, else the slot whose path has been silent longest (that path gives
     up its affinity, not its turn), else it waits in line for the first slot that falls silent.
+
+    Args:
+        count: How many there are.
+        settle: Waits until the server has let go of a slot whose path was stopped in the middle: its connection is
+            closed, but the server may notice later. Nobody gets the slot before.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, settle: Callable[[int], Awaitable[None]] | None = None) -> None:
+        self._settle = settle
+        self._settling: set[asyncio.Task[None]] = set()
         self._free = list(range(count - 1, -1, -1))
         self._silent: OrderedDict[str, int] = OrderedDict()  # paths that hold a slot but are not generating
         self._busy: set[str] = set()
@@ -32,19 +39,25 @@ class Slots:
         if path in self._busy:
             raise RuntimeError(f"path {path} is generating already: a path is one chain of thought")
         self._busy.add(path)
-        slot = None
+        slot, ended = None, False
         try:
             slot = await self._take(path)
             yield slot
+            ended = True
         finally:
             self._busy.discard(path)
-            released = path in self._released
-            self._released.discard(path)
-            if slot is not None and not self._hand_on(slot):
-                if released:
-                    self._free.append(slot)
-                else:
-                    self._silent[path] = slot
+            if slot is None or ended or self._settle is None:
+                self._leave(path, slot)
+            else:
+                task = asyncio.create_task(self._let_go(path, slot, self._settle))
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
+
+    async def close(self) -> None:
+        """Wait for no server any more."""
+        for task in self._settling:
+            task.cancel()
+        await asyncio.gather(*self._settling, return_exceptions=True)
 
     def release(self, path: str) -> None:
         """The path will not come back."""
@@ -53,6 +66,22 @@ class Slots:
             self._free.append(slot)
         elif path in self._busy:
             self._released.add(path)
+
+    async def _let_go(self, path: str, slot: int, settle: Callable[[int], Awaitable[None]]) -> None:
+        try:
+            await settle(slot)
+        finally:
+            self._leave(path, slot)
+
+    def _leave(self, path: str, slot: int | None) -> None:
+        # A path that was stopped may be at work in another slot by the time that it has left this one.
+        elsewhere = path in self._released or path in self._busy or path in self._silent
+        self._released.discard(path)
+        if slot is not None and not self._hand_on(slot):
+            if elsewhere:
+                self._free.append(slot)
+            else:
+                self._silent[path] = slot
 
     async def _take(self, path: str) -> int:
         if path in self._silent:

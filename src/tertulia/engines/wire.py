@@ -11,15 +11,21 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import Protocol
+from urllib.parse import quote, urlsplit
 
-Sink = Callable[[bytes], bool | None]
+import httptools
+
+from tertulia.engines.answer import Malformed
+
 IDLE_SECONDS = 4.0  # servers drop idle connections after 5 seconds or more
-MAX_HEAD = 65_536
+TELL_SECONDS = 10.0  # how often a waiting exchange says that it waits
+MOST_HEAD = 1 << 20
+MOST_BODY = 1 << 24
 
 
 class WireError(Exception):
-    """The exchange failed below HTTP: no connection, connection lost, silence, or not HTTP."""
+    """The exchange failed below HTTP: no connection, connection lost, or silence."""
 
 
 class Unreachable(WireError):
@@ -27,7 +33,33 @@ class Unreachable(WireError):
 
 
 class Silence(WireError):
-    """No byte came for too long."""
+    """Nothing new came for `seconds`."""
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class Sink(Protocol):
+    """Takes the body of a 200 answer as it comes.
+
+    `progress` grows with everything that was worth waiting for; `enough` ends the exchange.
+    """
+
+    progress: int
+    enough: bool
+
+    def feed(self, data: bytes) -> None:
+        """Take these bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that an answer may take: until it makes its first progress, and then between two of them."""
+
+    first: float
+    between: float
 
 
 @dataclass
@@ -41,30 +73,25 @@ class Reply:
 
 @dataclass
 class _Exchange:
-    """One request on its way. `sink` gets the body of a 200 answer; True from it means "enough"."""
+    """One request on its way, and what of its answer has come."""
 
     done: asyncio.Future[Reply]
     sink: Sink | None
-    parts: list[bytes] = field(default_factory=list)
+    since: float  # when it was sent, or made progress last
+    progress: int = 0
+    size: int = 0
     heard: bool = False
+    parts: list[bytes] = field(default_factory=list)
 
 
 class _Link(asyncio.Protocol):
-    """One connection, one exchange at a time."""
+    """One connection, one exchange at a time. The methods `on_...` are called by the parser."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.last = loop.time()
         self.transport: asyncio.Transport | None = None
         self._exchange: _Exchange | None = None
-        self._reset()
-
-    def _reset(self) -> None:
-        self._buffer = b""
-        self._reply: Reply | None = None
-        self._left = 0  # bytes missing from this chunk or body; -1: until the connection closes
-        self._chunked = False
-        self.reusable = False
 
     @property
     def alive(self) -> bool:
@@ -72,9 +99,12 @@ class _Link(asyncio.Protocol):
 
     def send(self, data: bytes, sink: Sink | None) -> _Exchange:
         assert self.transport is not None
-        self._reset()
-        self.last = self.loop.time()
-        self._exchange = _Exchange(self.loop.create_future(), sink)
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._reply: Reply | None = None
+        self._pieces: list[bytes] = []
+        self._whole = self.reusable = False
+        self._exchange = _Exchange(self.loop.create_future(), sink, self.loop.time())
         self.transport.write(data)
         return self._exchange
 
@@ -88,7 +118,9 @@ class _Link(asyncio.Protocol):
         self.transport = transport
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._left < 0 and self._reply is not None and error is None:
+        # An answer without a length is as long as its connection.
+        unbounded = not {"content-length", "transfer-encoding"} & self._headers.keys() if self._exchange else False
+        if unbounded and self._reply is not None and error is None:
             self._finish()
         self.fail(WireError(f"connection lost{f' ({error})' if error else ''}"))
 
@@ -106,87 +138,58 @@ class _Link(asyncio.Protocol):
             return
         self.last = self.loop.time()
         exchange.heard = True
+        wrong: Exception | None = None
         try:
-            if self._reply is None:
-                rest = self._read_head(self._buffer + data)
-                if rest is None:
-                    return
-                data, self._buffer = rest, b""
-            if self._chunked:
-                self._read_chunks(self._buffer + data)
-            else:
-                self._read_body(data)
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            wrong, self.reusable = Malformed(f"not HTTP ({error})"), False
+        try:
+            self._pass_on(exchange, len(data))  # what came before the broken place still counts
         except Exception as error:
             # A sink's error ends its own exchange; raised here it would only reach the event loop's log.
             self.fail(error)
-
-    def _read_head(self, data: bytes) -> bytes | None:
-        """The bytes after the head, or None while it is incomplete."""
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(data) > MAX_HEAD:
-                raise WireError("the answer is not HTTP")
-            self._buffer = data
-            return None
-        lines = data[:end].decode("latin-1").split("\r\n")
-        status = lines[0].split(" ", 2)
-        if len(status) < 2 or not lines[0].startswith("HTTP/1.") or not status[1].isdigit():
-            raise WireError(f"the answer is not HTTP/1.1: {lines[0][:40]!r}")
-        if status[1] == "100":
-            return self._read_head(data[end + 4 :])
-        headers = {
-            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
-        }
-        self._reply = Reply(int(status[1]), headers)
-        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        length = headers.get("content-length", "0" if status[1] in ("204", "304") else "-1")
-        self._left = 0 if self._chunked else int(length)
-        closing = headers.get("connection", "").lower()
-        self.reusable = self._left >= 0 and closing != "close" and lines[0].startswith("HTTP/1.1")
-        return data[end + 4 :]
-
-    def _read_body(self, data: bytes) -> None:
-        if data:
-            self._emit(data)
-        if self._left >= 0:
-            self._left -= len(data)
-            if self._left <= 0:
-                self._finish()
-
-    def _read_chunks(self, data: bytes) -> None:
-        start = 0
-        ended = False
-        parts = []
-        while True:
-            line = data.find(b"\r\n", start)
-            if line < 0:
-                break
-            size = int(data[start:line].partition(b";")[0], 16)
-            end = line + 2 + size
-            if size == 0:
-                # No server sends trailers; what is left is the empty line after the last chunk.
-                ended = len(data) >= end + 2
-                break
-            if len(data) < end + 2:
-                break
-            parts.append(data[line + 2 : end])
-            start = end + 2
-        self._buffer = data[start:]
-        if parts:
-            self._emit(parts[0] if len(parts) == 1 else b"".join(parts))
-        if ended:
-            self._finish()
-
-    def _emit(self, data: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None or self._reply is None:
             return
-        if exchange.sink is None or self._reply.status != 200:
-            exchange.parts.append(data)
-        elif exchange.sink(data):
-            self.reusable = False
+        if self._whole:
             self._finish()
-            self.abort()
+        elif wrong is not None:
+            self.fail(wrong)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._reply = self._reply or Reply(status, self._headers)
+
+    def on_body(self, data: bytes) -> None:
+        if not self._whole:
+            self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._reply is not None:  # else it was "100 Continue" or the like
+            self._whole = True
+            self.reusable = self._parser.should_keep_alive()
+
+    def _pass_on(self, exchange: _Exchange, size: int) -> None:
+        """What has come of the body goes to the sink, or is kept; the sizes are bounded."""
+        exchange.size += size
+        if self._reply is None and exchange.size > MOST_HEAD:
+            raise Malformed("not HTTP: a head without an end")
+        data, self._pieces = b"".join(self._pieces), []
+        sink = exchange.sink
+        if not data or self._reply is None:
+            return
+        if sink is None or self._reply.status != 200:
+            exchange.parts.append(data)
+            if exchange.size > MOST_BODY:
+                raise Malformed(f"an answer of more than {MOST_BODY >> 20} MiB")
+            return
+        sink.feed(data)
+        if sink.progress > exchange.progress:
+            exchange.progress, exchange.since = sink.progress, self.last
+        if sink.enough:
+            self._whole, self.reusable = True, False
 
     def _finish(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -195,6 +198,8 @@ class _Link(asyncio.Protocol):
         self._reply.body = b"".join(exchange.parts)
         if not exchange.done.done():
             exchange.done.set_result(self._reply)
+        if not self.reusable:
+            self.abort()
 
 
 class Wire:
@@ -204,8 +209,8 @@ class Wire:
         url: "http://host:port/prefix" or https.
         headers: Sent with every request.
         max_connections: Requests at the same time; more of them wait.
-        timeout: Seconds without a byte after which an exchange has failed.
         connect_timeout: Seconds to open a connection.
+        on_wait: Told now and then how many seconds an exchange has been waiting for something new.
     """
 
     def __init__(
@@ -214,19 +219,19 @@ class Wire:
         headers: Mapping[str, str],
         *,
         max_connections: int,
-        timeout: float,
         connect_timeout: float = 10.0,
+        on_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         parts = urlsplit(url)
         self.url = url
         self._host = parts.hostname or ""
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
-        self._prefix = parts.path.rstrip("/")
-        lines = {"Host": parts.netloc.rpartition("@")[2], **headers}
+        self._prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+        lines = {"Host": parts.netloc.encode("idna").decode(), **headers}
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._timeout = timeout
         self._connect_timeout = connect_timeout
+        self._on_wait = on_wait
         self._idle: list[_Link] = []
         self._busy: set[_Link] = set()
         self._room = asyncio.Semaphore(max_connections)
@@ -237,15 +242,18 @@ class Wire:
         path: str,
         body: bytes = b"",
         *,
+        limits: Limits,
         headers: Mapping[str, str] | None = None,
         sink: Sink | None = None,
     ) -> Reply:
         """Send one request and wait for its whole answer.
 
-        Cancelling closes the connection. With `sink`, the body of a 200 answer goes there as it comes.
+        Cancelling closes the connection. With `sink`, the body of a 200 answer goes there as it comes; without,
+        the answer has to be there within `limits.first`.
 
         Raises:
-            WireError: No connection, connection lost, silence, or an answer that is not HTTP.
+            WireError: No connection, connection lost, or silence.
+            Malformed: The answer is not HTTP.
         """
         extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         length = f"Content-Length: {len(body)}\r\n\r\n"
@@ -256,7 +264,7 @@ class Wire:
                 link, fresh = await self._link()
                 exchange = link.send(data, sink)
                 try:
-                    return await self._wait(link, exchange)
+                    return await self._wait(link, exchange, limits)
                 except Silence:
                     raise
                 except WireError:
@@ -291,20 +299,24 @@ class Wire:
             raise Unreachable(_reason(error)) from None
         return link, True
 
-    async def _wait(self, link: _Link, exchange: _Exchange) -> Reply:
+    async def _wait(self, link: _Link, exchange: _Exchange, limits: Limits) -> Reply:
         loop = link.loop
         timer: asyncio.TimerHandle
 
         def watch() -> None:
             nonlocal timer
-            silence = loop.time() - link.last
-            if silence >= self._timeout:
-                link.fail(Silence(f"no answer for {self._timeout:g} s"))
-            else:
-                # One timer an exchange, not one a chunk: it looks again when the silence would be too long.
-                timer = loop.call_later(self._timeout - silence, watch)
+            silence = loop.time() - exchange.since
+            most = limits.between if exchange.progress else limits.first
+            if silence >= most:
+                what = "nothing new" if exchange.progress else "no answer" if not exchange.heard else "no token"
+                link.fail(Silence(f"{what} for {most:g} s", most))
+                return
+            if silence >= TELL_SECONDS:
+                self._on_wait(silence)
+            # One timer an exchange, not one a chunk: it looks again when the silence would be too long.
+            timer = loop.call_later(min(most - silence, TELL_SECONDS), watch)
 
-        timer = loop.call_later(self._timeout, watch)
+        timer = loop.call_later(0, watch)
         self._busy.add(link)
         try:
             reply = await exchange.done
@@ -329,10 +341,20 @@ class EventSplitter:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Payloads of the lines that are complete now."""
+        """Payloads of the lines that are complete now.
+
+        Raises:
+            Malformed: A line has no end.
+        """
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
+        if len(self._rest) > MOST_BODY:
+            raise Malformed(f"a line of more than {MOST_BODY >> 20} MiB")
         return [line[5:].strip() for line in lines if line.startswith(b"data:")]
+
+    def end(self) -> list[bytes]:
+        """The payload of a last line without an end."""
+        return self.feed(b"\n")
 
 
 def _reason(error: OSError) -> str:
