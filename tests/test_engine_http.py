@@ -386,7 +386,7 @@ async def test_what_is_wrong_with_the_server_is_one_line() -> None:
 
 
 async def test_a_proxy_that_passes_on_the_list_of_a_llama_server_but_not_its_calls_is_used_in_text_mode() -> None:
-    async with serving("openai", owner="llamacpp") as (fake, engine):
+    async with serving("openai", owner="llamacpp") as (_fake, engine):
         assert engine.info.name == "openai"
     async with serving("vllm", owner="somebody") as (_fake, engine):
         assert engine.info.name == "openai", "this one has no /version"

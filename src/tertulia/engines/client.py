@@ -12,21 +12,18 @@ from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from tertulia.engines.answer import Fields, Malformed, Refused, decoded, told_by, told_in
 from tertulia.engines.base import EngineError, EngineInfo, Generation, OnTokens, Request
 from tertulia.engines.generation import Continuation, Reader
-from tertulia.engines.llama import LlamaCpp
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
-from tertulia.engines.servers import Dialect, Json, Messages, OpenAI, Part, Vllm
-from tertulia.engines.sglang import Sglang
+from tertulia.engines.recognise import DIALECTS, address, recognise
+from tertulia.engines.servers import Json, Messages, Part
 from tertulia.engines.slots import Slots
 from tertulia.engines.wire import TELL_SECONDS, Limits, Reply, Silence, Unreachable, Wire, WireError
 
-DIALECTS: dict[str, type[Dialect]] = {kind.name: kind for kind in (LlamaCpp, Vllm, Sglang, OpenAI)}
-OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
 FORGONE = ("stream_options", "logprobs", "session_id")  # what is asked for only if the server takes it
 MEMORY = 4096  # texts whose ids are remembered
 SETTLE_SECONDS = 10.0  # after this long a slot is handed on, whatever the server says
@@ -66,7 +63,7 @@ class HttpEngine:
     ) -> None:
         if dialect is not None and dialect not in DIALECTS:
             raise EngineError(f"unknown dialect {dialect!r}: expected one of {', '.join(DIALECTS)}")
-        self._url, self._login = _address(url)
+        self._url, self._login = address(url)
         self._model = model
         self._dialect_name = dialect
         self._key_env = api_key_env
@@ -349,45 +346,12 @@ class HttpEngine:
         self._wire = Wire(self._url, headers, max_connections=self._max_connections, on_wait=self._wait)
 
     async def _probe(self) -> None:
-        models = await self._ask("GET", "/v1/models", optional=True)
-        listed = [Fields(entry, "/v1/models") for entry in _entries(models)]
-        name = self._dialect_name or await self._recognise(listed)
-        entry = self._chosen(listed, name)
-        self._dialect = DIALECTS[name](self._ask, self._model or entry.text("id"))
-        self.info = await self._dialect.probe(self._url, entry)
+        self._dialect, self.info = await recognise(self._ask, self._url, self._model, self._dialect_name)
         self._pieces = Pieces(self._dialect.detokenize, partial(self._dialect.tokenize, special=False))
         if self.info.slots:
             self._slots = Slots(self.info.slots, self._settle)
             # A llama.cpp server has about as many threads as slots, and a kept connection holds one of them.
             self._wire.limit(min(self._max_connections, self.info.slots + 2))
-
-    async def _recognise(self, listed: list[Fields]) -> str:
-        owners = [owner for entry in listed if (owner := OWNERS.get(str(entry.raw("owned_by"))))]
-        if owners and owners[0] != "llama.cpp":
-            return owners[0]
-        # Behind a proxy the owner may be somebody else; and one may pass on the list of a llama.cpp server
-        # without the calls that we need.
-        for path, name, key in (
-            ("/props", "llama.cpp", "default_generation_settings"),
-            ("/get_model_info", "sglang", "model_path"),
-            ("/version", "vllm", "version"),
-        ):
-            answer = await self._ask("GET", path, optional=True)
-            if isinstance(answer, dict) and key in answer:
-                return name
-        return "openai"
-
-    def _chosen(self, listed: list[Fields], name: str) -> Fields:
-        """The entry of the model in the server's list."""
-        found = [entry for entry in listed if self._model in (None, entry.raw("id"))]
-        if found:
-            return found[0]
-        names = ", ".join(str(entry.raw("id")) for entry in listed[:8])
-        if self._model is not None and listed and name != "llama.cpp":
-            raise EngineError(f"{self._url} has no model {self._model!r}, it has: {names}")
-        if self._model is None and name == "openai":
-            raise EngineError(f"{self._url} does not list its models: say which one to use")
-        return listed[0] if listed else Fields({})
 
 
 class _Unwelcome(EngineError):
@@ -396,27 +360,3 @@ class _Unwelcome(EngineError):
     def __init__(self, message: str, told: str) -> None:
         super().__init__(message)
         self.told = told
-
-
-def _entries(models: object) -> list[Any]:
-    """The list of models, however the server wraps it."""
-    entries = models.get("data") if isinstance(models, dict) else models
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _address(url: str) -> tuple[str, str]:
-    """The URL of a server without "/v1", and "name:password" where it had them, which no message may show."""
-    shown = url.rpartition("@")[2]
-    try:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        port = f":{parts.port}" if parts.port is not None else ""
-        host = (parts.hostname or "").encode("idna").decode()
-        login = unquote(f"{parts.username or ''}:{parts.password or ''}") if "@" in parts.netloc else ""
-    except ValueError as error:  # UnicodeError is one
-        raise EngineError(
-            f"{shown!r} is no server's URL ({error}): expected something like http://localhost:8000"
-        ) from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise EngineError(f"{shown!r} is no server's URL: expected something like http://localhost:8000")
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/").removesuffix("/v1"), login
