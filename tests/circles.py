@@ -15,8 +15,7 @@ from tertulia.circle.outcome import Outcome
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import TEXT_ID, Generation, OnTokens, Request, Token
 from tertulia.engines.scripted import ScriptedEngine
-from tertulia.model import Profile, profile_for
-from tertulia.model_dialect import ModelDialect
+from tertulia.model import Dialect, Profile, profile_for
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 
@@ -68,7 +67,7 @@ async def tell(
     async with Journal.open(journal, {"settings": resolved.model_dump(mode="json")}) as book:
         run = Run(
             engine=engine,
-            dialect=dialect or await ModelDialect.probe(engine, PEBBLE),
+            dialect=dialect or await Dialect.probe(engine, PEBBLE),
             profile=profile,
             wording=wording,
             settings=resolved,

@@ -14,8 +14,7 @@ from tertulia.api import solve_with
 from tertulia.circle.path import Span
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.model import Profile
-from tertulia.model_dialect import ModelDialect
+from tertulia.model import Dialect, Profile
 from tertulia.settings import resolve
 
 P0, P1, P2 = "q0/c0/p0", "q0/c0/p1", "q0/c0/p2"
@@ -244,7 +243,7 @@ async def test_a_model_that_does_not_think_aloud_ends_its_thought_with_the_text(
         P2: ["So \\boxed{7}.", "We have \\boxed{7}.</summarize>"],
     }
     engine = ScriptedEngine(script)
-    dialect = await ModelDialect.probe(engine, plain)
+    dialect = await Dialect.probe(engine, plain)
     told = await tell(engine, profile=plain, dialect=dialect, paths=3, every=0, heard=2, budget=300)
     assert [path.answer for path in told.outcome.paths] == ["7", "7", "7"]
     assert not any(span.kind == "answer" for path in told.outcome.paths for span in path.spans)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from circles import PEBBLE
+from tertulia.answers.thoughts import families
 from tertulia.circle.claims import Claims
 from tertulia.circle.frames import Frame, Post, neutral
 from tertulia.evaluation.transcripts import own_words
 from tertulia.model import Profile
-from tertulia.model_dialect import THOUGHTS
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 
@@ -116,7 +116,7 @@ def test_values_are_neutralised_too() -> None:
 @pytest.mark.parametrize(
     "tag",
     [
-        *(tag for pair in THOUGHTS for tag in pair),
+        *(tag for family in families() for tag in (family.open, family.close)),
         *("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[INST]", "[TOOL_CALLS]", "[UNUSED_TOKEN_146]", "[/ARGS]"),
         *("</peers >", "<peers\t>", "< peers>", "<peers a='1'>", "< / peers >", "<PEERS loud>", "<summarize >"),
         *("<|im_end|>", "<｜end▁of▁sentence｜>", "<start_of_turn>", '<tool name="x" n="2">', "</s>", "<0x0A>"),

@@ -410,19 +410,13 @@ def toml(item: tuple[str, Any]) -> str:
     return f"{key} = {{ {inner} }}" if inner else f"{key} = {json.dumps(value)}"
 
 
-async def test_a_model_without_a_chat_format_gets_one_line(pebble):
-    from tertulia.model import Profile
-    from tertulia.model_dialect import ModelDialect
+async def test_a_model_without_a_chat_format_is_asked_plainly(pebble):
+    from tertulia.model import Dialect, Profile
 
-    model, tokenizer = pebble
-    template, tokenizer.chat_template = tokenizer.chat_template, None
-    try:
-        engine = TransformersEngine(model, tokenizer, name="plain")
-    finally:
-        tokenizer.chat_template = template
-    with pytest.raises(TertuliaError, match="plain has no chat template"):
-        engine.tokenizer = type("Bare", (), {"chat_template": None})()
-        await ModelDialect.probe(engine, Profile())
+    engine = TransformersEngine(*pebble, name="plain")
+    engine.tokenizer = type("Bare", (), {"chat_template": None})()
+    dialect = await Dialect.probe(engine, Profile())
+    assert (await dialect.beginning("1+1"))[0][2] == "Question: 1+1\nAnswer:" and "no chat template" in dialect.notes[0]
 
 
 def test_a_missing_extra_gets_one_line(monkeypatch, tmp_path):

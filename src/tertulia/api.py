@@ -20,11 +20,11 @@ from tertulia.circle.board import Meeting
 from tertulia.circle.events import Event, Observer
 from tertulia.circle.journal import Journal
 from tertulia.circle.path import Path, Span, TokenCounts
-from tertulia.circle.run import Dialect, Run, voices
+from tertulia.circle.run import Run, voices
 from tertulia.circle.voting import Verdict
 from tertulia.engines.base import Engine, EngineInfo
 from tertulia.errors import TertuliaError
-from tertulia.model import Profile, profile_for
+from tertulia.model import Dialect, Profile, profile_for
 from tertulia.settings import Settings, resolve
 from tertulia.wording import Wording
 
@@ -233,11 +233,9 @@ async def _running(
     beginnings: Sequence[Span | None],
 ) -> AsyncIterator[Run]:
     """A run with its journal open, which is closed in the end unless the caller opened it."""
-    from tertulia.model_dialect import ModelDialect
-
     wording = Wording.load(profile.wording, settings.language, settings.wording)
     spoken = voices(profile, settings, wording)
-    asked = dialect or await ModelDialect.probe(engine, profile)
+    asked = dialect or await Dialect.probe(engine, profile)
     if isinstance(journal, Journal):
         yield Run(engine, asked, profile, wording, settings, journal, spoken, observer, beginnings)
         return

@@ -1,4 +1,4 @@
-"""What Tertulia knows about a model: lengths, sampling, how its claims are read, what a preset means for it.
+"""What Tertulia knows about a model, how it is asked, and how its thought opens and closes.
 
 A profile is a TOML file: the packaged ones lie in `models/<name>/profile.toml`, a user's own beside the GGUF
 file as `<file>.profile.toml`. A model without one gets the defaults, which are the paper's (LeaP, section 4).
@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tertulia.answers.thoughts import Thoughts
+from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
+from tertulia.templates import SYSTEM, USER, Encode, Form, Thinking, form_of, prompt_parts
 
+Beginning = tuple[Literal["prompt", "cue"], tuple[int, ...], str]
 Length = Annotated[int, Field(ge=1)]
 
 
@@ -144,3 +149,114 @@ def _parse(text: str, where: str) -> Profile:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise TertuliaError(f"the profile {where} is wrong at {place}: {first['msg']}; correct it") from error
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one model is asked, and how its thought opens and closes: the same for a run and for training.
+
+    Attributes:
+        think_open: What opens a thought, as text; empty for models that do not think aloud, whose thought is
+            everything up to end-of-text.
+        think_close: What closes it, as text; empty for the same models.
+        open_ids: Ids of `think_open`; empty in text mode.
+        close_ids: Ids of `think_close`; empty in text mode. One id where it is a token of its own.
+        form: How the prompt is rendered.
+        encode: Ids of a text, with control tokens parsed if told so; empty in text mode.
+        lead: What is put after the prompt to have the model think, or not think, where the template does not.
+        notes: What was decided, in words.
+    """
+
+    think_open: str
+    think_close: str
+    open_ids: tuple[int, ...]
+    close_ids: tuple[int, ...]
+    form: Form
+    encode: Encode
+    lead: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    async def probe(cls, engine: Engine, profile: Profile, thinking: Thinking = "auto") -> Self:
+        """Find out how the engine's model is asked.
+
+        The profile comes first, then what the server renders, then the plain form of question and answer.
+
+        Args:
+            engine: Entered already.
+            profile: Of its model.
+            thinking: "on" and "off" ask the template's own switch first, and then open the thought, or close it at
+                once, after the prompt. "auto" is on where the template knows a switch, else as the template has it.
+
+        Raises:
+            TertuliaError: The profile's prompt has no place for the question. One line.
+        """
+
+        async def encode(text: str, special: bool) -> tuple[int, ...]:
+            return await engine.tokenize(text, special=special) if text and engine.info.mode == "ids" else ()
+
+        form = await form_of(engine, profile, thinking, encode)
+        thoughts, lead, told = _led(form, thinking)
+        opened, closed = (thoughts.open, thoughts.close) if thoughts else ("", "")
+        return cls(
+            think_open=opened,
+            think_close=closed,
+            open_ids=await encode(opened, True),
+            close_ids=await encode(closed, True),
+            form=form,
+            encode=encode,
+            lead=lead,
+            notes=(*form.notes, told),
+        )
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Where an answer has ended though the model goes on: a model without a template asks itself further."""
+        return self.form.stops
+
+    async def beginning(self, user: str, opening: str = "", system: str = "") -> list[Beginning]:
+        """What a path begins with: the prompt, then what opens its thought, then the opening sentence.
+
+        Args:
+            user: What is asked.
+            opening: What the thought begins with; the thought is opened for it if the template has not.
+            system: A system message; it goes before the user's words where the template knows none.
+
+        Returns:
+            Kind, ids (empty in text mode) and text of each part; their concatenation is what the engine sees.
+        """
+        frame = await self.form.frame(bool(system))
+        words = {USER: user.strip(), SYSTEM: system.strip()}
+        if system and SYSTEM not in frame:
+            words[USER] = f"{words[SYSTEM]}\n\n{words[USER]}"
+        ids, text = await prompt_parts(frame, words, self.encode)
+        parts: list[Beginning] = [("prompt", ids, text)]
+        if self.lead:
+            parts.append(("cue", await self.encode(self.lead, True), self.lead))
+        elif opening and self.think_open and not self.form.begun:
+            parts.append(("cue", self.open_ids, self.think_open))
+            opening = (self.form.thoughts.after if self.form.thoughts else "") + opening
+        if opening:
+            parts.append(("cue", await self.encode(opening, False), opening))
+        return parts
+
+
+def _led(form: Form, thinking: Thinking) -> tuple[Thoughts | None, str, str]:
+    """The model's thoughts in this run, what is put after the prompt for it, and both in words."""
+    found, begun = form.thoughts, form.begun
+    if found is None:
+        return None, "", "does not think aloud: all up to the end of its text is its thought"
+    marks = f"{found.open} ... {found.close}"
+    by_switch = " by the template's switch" if form.switched else ""
+    if begun == "closed":
+        return None, "", f"thinking is off{by_switch}: the prompt ends in a closed thought"
+    if thinking == "off" and begun == "open":
+        return None, f"\n{found.close}\n\n", f"thinking is off: the thought is closed at once ({found.close})"
+    if thinking == "off" and not form.switched:
+        return None, found.skipped, f"thinking is off: the thought is closed at once ({found.close})"
+    if thinking == "off":
+        return None, "", f"thinking is off{by_switch}"
+    if thinking == "on" and not begun:
+        return found, found.open + found.after, f"thinks as {marks}, opened after the prompt{by_switch}"
+    where = "opened by the template" if begun else "opened by the model"
+    return found, "", f"thinks as {marks}, {where}" + (f"; on{by_switch}" if form.switched else "")

@@ -4,43 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from tertulia.circle.events import Event, EventKind, Observer
 from tertulia.circle.journal import Journal
 from tertulia.circle.path import Span
 from tertulia.engines.base import Engine
-from tertulia.model import Profile
+from tertulia.model import Dialect, Profile
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
-
-
-class Dialect(Protocol):
-    """How a model is asked, and how its thought opens and closes; empty for one that does not think aloud."""
-
-    @property
-    def think_open(self) -> str:
-        """What opens a thought, as text."""
-        ...
-
-    @property
-    def think_close(self) -> str:
-        """What closes a thought, as text."""
-        ...
-
-    @property
-    def open_ids(self) -> tuple[int, ...]:
-        """Ids of `think_open`; empty in text mode."""
-        ...
-
-    @property
-    def close_ids(self) -> tuple[int, ...]:
-        """Ids of `think_close`; empty in text mode."""
-        ...
-
-    async def prompt_ids(self, system: str, user: str) -> tuple[tuple[int, ...], str]:
-        """The prompt with the beginning of the model's turn, as ids and as text."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -121,21 +121,16 @@ class Thinker:
             await self.run.engine.release(path.name)
 
     async def _prompt(self, path: Path, prompt: str) -> Step:
-        run, dialect = self.run, self.run.dialect
-        ids, text = await dialect.prompt_ids("", prompt)
-        context, answer = run.engine.info.context, run.profile.answer_tokens
-        if context is not None and len(ids) + answer >= context:
+        run = self.run
+        opening = run.first_sentence(path.index) + (run.wording_of(path.index).thought_start if self.meets else "")
+        begun = await run.dialect.beginning(prompt, opening)
+        count, context, answer = len(begun[0][1]), run.engine.info.context, run.profile.answer_tokens
+        if context is not None and count + answer >= context:
             raise TertuliaError(
-                f"the question takes {len(ids)} tokens, but the context holds {context}, {answer} of them "
+                f"the question takes {count} tokens, but the context holds {context}, {answer} of them "
                 "kept for the answer: shorten the question, or give the engine a longer context"
             )
-        spans = [Span("prompt", ids, text, len(ids) or about(text))]
-        opening = run.first_sentence(path.index) + (run.wording_of(path.index).thought_start if self.meets else "")
-        if opening and dialect.think_open and not text.rstrip().endswith(dialect.think_open):
-            spans.append(Span("cue", dialect.open_ids, dialect.think_open, len(dialect.open_ids)))
-            opening = "\n" + opening
-        if opening:
-            spans.append(await self.exchange.put("cue", opening))
+        spans = [Span(kind, ids, text, len(ids) or about(text)) for kind, ids, text in begun]
         if path.index < len(run.beginnings) and (beginning := run.beginnings[path.index]) is not None:
             spans.append(beginning)
         return Step("prompt", tuple(spans))

@@ -20,7 +20,7 @@ from tertulia.engines.generation import Continuation, Reader
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
 from tertulia.engines.recognise import DIALECTS, address, recognise
-from tertulia.engines.servers import Json, Messages, Part
+from tertulia.engines.servers import Json, Messages, Options, Part
 from tertulia.engines.slots import Slots
 from tertulia.engines.wire import TELL_SECONDS, Limits, Reply, Silence, Unreachable, Wire, WireError
 
@@ -119,10 +119,10 @@ class HttpEngine:
         with self._wall():
             return await self._dialect.detokenize(ids) if ids else ""
 
-    async def render(self, messages: Messages) -> str | None:
+    async def render(self, messages: Messages, options: Options = None) -> str | None:
         """Messages in the chat template, with the beginning of the model's turn; None if it cannot say."""
         with self._wall():
-            return await self._dialect.render(messages)
+            return await self._dialect.render(messages, options)
 
     async def busy(self) -> int | None:
         """How many requests the server is working on; None where it does not say."""

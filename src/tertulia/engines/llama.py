@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from tertulia.engines.answer import Fields, Malformed, number, shown
 from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Ask, Dialect, Json, Messages, Part
+from tertulia.engines.servers import SEED_LIMIT, Ask, Dialect, Json, Messages, Options, Part, said
 
 SLICE_TOKENS = 128
 MOST_SLOTS = 4096  # no server has more
@@ -108,8 +108,8 @@ class LlamaCpp(Dialect):
     async def detokenize(self, ids: Sequence[int]) -> str:
         return (await self.asked("/detokenize", {"tokens": list(ids)})).text("content", needed=True)
 
-    async def render(self, messages: Messages) -> str | None:
-        answer = await self.ask("POST", "/apply-template", {"messages": list(messages)}, optional=True)
+    async def render(self, messages: Messages, options: Options = None) -> str | None:
+        answer = await self.ask("POST", "/apply-template", said(messages, options), optional=True)
         if not isinstance(answer, dict):
             return None
         text = Fields(answer, "/apply-template").text("prompt", needed=True)

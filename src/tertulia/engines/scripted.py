@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from tertulia.engines.base import (
     EngineError,
@@ -139,7 +139,7 @@ class ScriptedEngine:
         finally:
             self.running -= 1
 
-    async def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+    async def render(self, messages: Sequence[Mapping[str, str]], options: Mapping[str, Any] | None = None) -> str:
         """The user's messages with the beginning of the model's turn; there is no system message."""
         asked = "".join(f"<|user|>{message['content']}" for message in messages if message["role"] == "user")
         return f"{asked}<|assistant|><think>\n"

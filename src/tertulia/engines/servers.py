@@ -18,6 +18,7 @@ from tertulia.engines.base import TEXT_ID, EngineError, EngineInfo, Mode, Reques
 
 Json = dict[str, Any]
 Messages = Sequence[Mapping[str, str]]
+Options = Mapping[str, Any] | None
 NO_TOKENIZER = "this server tells no token ids, only text: use it in text mode, or use llama.cpp, vLLM or SGLang"
 SEED_LIMIT = 2**31 - 1  # every server takes a seed below this
 SHORTEST_SLICE = 8
@@ -152,7 +153,7 @@ class Dialect:
         """The object that the server answers with."""
         return Fields(await self.ask("POST", path, body), path)
 
-    async def render(self, messages: Messages) -> str | None:
+    async def render(self, messages: Messages, options: Options = None) -> str | None:
         """The messages in the chat template, with the beginning of the model's turn; None if unknown."""
         return None
 
@@ -281,8 +282,8 @@ class Vllm(ServerTokenizer):
                     part.finish = "end"
         _read_usage(part, payload)
 
-    async def render(self, messages: Messages) -> str | None:
-        body = {"messages": list(messages), "add_generation_prompt": True}
+    async def render(self, messages: Messages, options: Options = None) -> str | None:
+        body = {**said(messages, options), "add_generation_prompt": True}
         return await self.rendered_ids("/tokenize", body, "tokens")
 
 
@@ -331,6 +332,11 @@ class OpenAI(Dialect):
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         raise EngineError(NO_TOKENIZER)
+
+
+def said(messages: Messages, options: Options) -> Json:
+    """Messages and the variables of the chat template, as all servers take them."""
+    return {"messages": list(messages), **({"chat_template_kwargs": dict(options)} if options else {})}
 
 
 def _read_usage(part: Part, payload: Fields) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tertulia.engines.answer import Fields, Malformed, number
 from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Json, Messages, Part, ServerTokenizer, stop_reason
+from tertulia.engines.servers import SEED_LIMIT, Json, Messages, Options, Part, ServerTokenizer, said, stop_reason
 
 
 class Sglang(ServerTokenizer):
@@ -98,6 +98,6 @@ class Sglang(ServerTokenizer):
             raise wrong
         return ids[len(known) :] if part.repeats else ids
 
-    async def render(self, messages: Messages) -> str | None:
-        body = {"messages": list(messages), "max_tokens": 1, "return_token_ids": True}
+    async def render(self, messages: Messages, options: Options = None) -> str | None:
+        body = {**said(messages, options), "max_tokens": 1, "return_token_ids": True}
         return await self.rendered_ids("/v1/chat/completions", body, "prompt_token_ids")

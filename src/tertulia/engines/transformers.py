@@ -111,11 +111,14 @@ class TransformersEngine:
         """Text of `ids`, control tokens included."""
         return str(self._special.decode(list(ids), skip_special_tokens=False))
 
-    async def render(self, messages: Sequence[Mapping[str, str]]) -> str | None:
+    async def render(
+        self, messages: Sequence[Mapping[str, str]], options: Mapping[str, Any] | None = None
+    ) -> str | None:
         """The messages in the model's chat template; None where it has none."""
         if self.tokenizer.chat_template is None:
             return None
-        return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        asked = {**(options or {}), "tokenize": False, "add_generation_prompt": True}
+        return str(self.tokenizer.apply_chat_template(list(messages), **asked))
 
     async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
         """Continue `request.ids`, in a batch with whatever else has been asked for.

@@ -13,14 +13,12 @@ from typing import Any
 
 from tertulia.api import Result, engine_for, solve_with
 from tertulia.circle.path import Span
-from tertulia.circle.run import Dialect
 from tertulia.engines.base import Engine
 from tertulia.evaluation.arms import Arm
 from tertulia.evaluation.meetings import Listener, Truth, effects
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
 from tertulia.evaluation.thinking import Ear
-from tertulia.model import Profile, profile_for
-from tertulia.model_dialect import ModelDialect
+from tertulia.model import Dialect, Profile, profile_for
 from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
 from tertulia.tasks.question import Question
@@ -61,7 +59,7 @@ class Bench:
     async def __aenter__(self) -> Bench:
         self.engine = await self._stack.enter_async_context(self._engine)
         self.profile = profile_for(self._model or self.engine.info.model)
-        self.dialect = await ModelDialect.probe(self.engine, self.profile)
+        self.dialect = await Dialect.probe(self.engine, self.profile)
         return self
 
     async def __aexit__(self, *error: object) -> None:

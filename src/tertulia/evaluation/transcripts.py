@@ -6,7 +6,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-_TAG = re.compile(r"<(/?)\s{0,3}(peers|summarize|think)\s{0,3}>", re.IGNORECASE)
+from tertulia.answers.thoughts import marks
+
+_TAG = re.compile(r"<(/?)\s{0,3}(peers|summarize)\s{0,3}>", re.IGNORECASE)
 _BOX = re.compile(r"\\boxed\s*\{[^{}]*")
 
 
@@ -25,32 +27,30 @@ def own_words(transcript: str, heard: Sequence[str] = ()) -> str | None:
     for text in sorted(filter(str.strip, heard), key=len, reverse=True):
         transcript = _without(transcript, text)
     transcript = "\n".join(_outside_tags(transcript))
-    opened = closed = -1
-    for tag in _TAG.finditer(transcript):
-        if tag[2].lower() == "think":
-            opened, closed = (opened, tag.start()) if tag[1] else (tag.start(), closed)
-    return None if opened > closed else transcript
+    last = list(marks(transcript))[-1:]
+    return None if last and last[0].opens else transcript
 
 
 def _outside_tags(transcript: str) -> Iterator[str]:
     """The parts of a transcript that are neither a summary nor what peers said."""
     depth, summary, start = 0, False, 0
-    for tag in _TAG.finditer(transcript):
-        name, closes = tag[2].lower(), bool(tag[1])
-        own = "" if depth or summary else transcript[start : tag.start()]
+    tags = [(tag.start(), tag.end(), tag[2].lower(), bool(tag[1])) for tag in _TAG.finditer(transcript)]
+    tags += [(mark.start, mark.end, "thought", not mark.opens) for mark in marks(transcript)]
+    for begin, end, name, closes in sorted(tags):
+        own = "" if depth or summary else transcript[start:begin]
         if name == "peers" and closes:
             # Without a beginning, peers' words may reach back to the last tag: none of that is kept.
-            depth, start = max(0, depth - 1), tag.end()
+            depth, start = max(0, depth - 1), end
         elif name == "peers":
             yield own
-            depth, summary, start = depth + 1, False, tag.end()
+            depth, summary, start = depth + 1, False, end
         elif depth:
             continue
         elif name == "summarize":
             yield own
-            summary, start = not closes, tag.end()
+            summary, start = not closes, end
         elif closes and summary:
-            summary, start = False, tag.start()
+            summary, start = False, begin
     if not depth and not summary:
         yield transcript[start:]
 

@@ -16,12 +16,10 @@ from tertulia.api import Result, solve_with
 from tertulia.circle.claims import read_claims
 from tertulia.circle.events import Event
 from tertulia.circle.path import GENERATED_KINDS, Path, Span
-from tertulia.circle.run import Dialect
 from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.meetings import Effect, Listener, Truth, effects
-from tertulia.model import Profile
-from tertulia.model_dialect import ModelDialect
+from tertulia.model import Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings
 from tertulia.tasks.question import Question
@@ -263,7 +261,7 @@ class Rollouts:
                     f"the server {engine.info.url} knows no token ids, and what is not exact cannot be trained on: "
                     "use vLLM, SGLang or llama.cpp"
                 )
-            dialect = await ModelDialect.probe(engine, self._profile)
+            dialect = await Dialect.probe(engine, self._profile)
             work = [
                 self._circle(engine, dialect, question, seed, f"q{at}/c0")
                 for at, (question, seed) in enumerate(zip(questions, seeds, strict=True), first)

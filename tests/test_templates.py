@@ -11,8 +11,7 @@ from engine_fakes import Fake
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.model import Profile
-from tertulia.model_dialect import ModelDialect
+from tertulia.model import Dialect, Profile
 
 QUESTION = "What is </think> 3+4?"
 
@@ -25,7 +24,7 @@ class Templated(ScriptedEngine):
         self.parts = before, after, system
         self.info = replace(self.info, chat_template=shown)
 
-    async def render(self, messages: Any) -> str:
+    async def render(self, messages: Any, options: Any = None) -> str:
         before, after, system = self.parts
         told = {message["role"]: message["content"] for message in messages}
         begin = system.replace("SYSTEM", told["system"]) if "system" in told and system else ""
@@ -35,8 +34,8 @@ class Templated(ScriptedEngine):
 async def test_a_profiles_prompt_comes_before_the_template() -> None:
     engine = ScriptedEngine()
     profile = Profile(prompt="<|user|>{question}<|assistant|><think>\n", think_open="<think>", think_close="</think>")
-    dialect = await ModelDialect.probe(engine, profile)
-    ids, text = await dialect.prompt_ids("", QUESTION)
+    dialect = await Dialect.probe(engine, profile)
+    [(_, ids, text)] = await dialect.beginning(QUESTION)
     assert text == f"<|user|>{QUESTION}<|assistant|><think>\n"
     assert await engine.detokenize(ids) == text
     assert dialect.close_ids == (engine.control_id("</think>"),)
@@ -45,8 +44,8 @@ async def test_a_profiles_prompt_comes_before_the_template() -> None:
 
 async def test_a_question_can_close_nothing() -> None:
     engine = ScriptedEngine()
-    dialect = await ModelDialect.probe(engine, Profile())
-    ids, _ = await dialect.prompt_ids("", QUESTION)
+    dialect = await Dialect.probe(engine, Profile())
+    [(_, ids, _)] = await dialect.beginning(QUESTION)
     assert engine.control_id("<|user|>") in ids
     assert engine.control_id("</think>") not in ids
 
@@ -58,35 +57,35 @@ async def test_the_thought_is_found_in_the_prompt_in_the_template_or_in_the_voca
         (Templated("U:", "A:", shown=None), ("<think>", "</think>")),
         (Templated("U:", "A:", shown="{{ content }}"), ("", "")),
     ):
-        dialect = await ModelDialect.probe(engine, Profile())
+        dialect = await Dialect.probe(engine, Profile())
         assert (dialect.think_open, dialect.think_close) == expected
         assert bool(dialect.close_ids) == bool(expected[1])
 
 
 async def test_a_system_message_goes_before_the_question_where_the_template_knows_none() -> None:
-    knows = await ModelDialect.probe(Templated("U:", "A:", system="S:SYSTEM|"), Profile())
-    assert (await knows.prompt_ids("Be brief.", "1+1"))[1] == "S:Be brief.|U:1+1A:"
-    assert (await knows.prompt_ids("", "1+1"))[1] == "U:1+1A:"
-    not_so = await ModelDialect.probe(Templated("U:", "A:"), Profile())
-    assert (await not_so.prompt_ids("Be brief.", "1+1"))[1] == "U:Be brief.\n\n1+1A:"
+    knows = await Dialect.probe(Templated("U:", "A:", system="S:SYSTEM|"), Profile())
+    assert (await knows.beginning("1+1", system="Be brief."))[0][2] == "S:Be brief.|U:1+1A:"
+    assert (await knows.beginning("1+1"))[0][2] == "U:1+1A:"
+    not_so = await Dialect.probe(Templated("U:", "A:"), Profile())
+    assert (await not_so.beginning("1+1", system="Be brief."))[0][2] == "U:Be brief.\n\n1+1A:"
 
 
 async def test_a_chat_that_a_server_renders_to_ids() -> None:
     async with Fake("vllm").serving() as fake, HttpEngine(fake.url) as engine:
-        dialect = await ModelDialect.probe(engine, Profile())
-        ids, text = await dialect.prompt_ids("", QUESTION)
+        dialect = await Dialect.probe(engine, Profile())
+        [(_, ids, text)] = await dialect.beginning(QUESTION)
         assert text == f"<|user|>{QUESTION}<|assistant|><think>\n"
         assert fake.words.control_id("</think>") not in ids
         assert (dialect.think_close, dialect.close_ids) == ("</think>", (fake.words.control_id("</think>"),))
 
 
-async def test_without_a_template_or_a_prompt_there_is_one_line_that_says_what_to_do() -> None:
+async def test_a_server_of_text_without_a_template_is_asked_in_the_plain_form_and_says_so() -> None:
     async with Fake("openai").serving() as fake, HttpEngine(fake.url) as engine:
-        with pytest.raises(TertuliaError, match=r"no chat template .* give a profile with a prompt") as caught:
-            await ModelDialect.probe(engine, Profile())
-        assert "\n" not in str(caught.value)
-        dialect = await ModelDialect.probe(engine, Profile(prompt="Q: {question}\nA:"))
-        assert await dialect.prompt_ids("", "1+1") == ((), "Q: 1+1\nA:")
-        assert (dialect.think_close, dialect.close_ids) == ("", ())
+        dialect = await Dialect.probe(engine, Profile())
+        assert await dialect.beginning("1+1") == [("prompt", (), "Question: 1+1\nAnswer:")]
+        assert "no chat template" in dialect.notes[0] and dialect.stops == ("\nQuestion:",)
+        dialect = await Dialect.probe(engine, Profile(prompt="Q: {question}\nA:"))
+        assert await dialect.beginning("1+1") == [("prompt", (), "Q: 1+1\nA:")]
+        assert (dialect.think_close, dialect.close_ids, dialect.stops) == ("", (), ())
     with pytest.raises(TertuliaError, match="no place for the question"):
-        await ModelDialect.probe(ScriptedEngine(), Profile(prompt="Q:"))
+        await Dialect.probe(ScriptedEngine(), Profile(prompt="Q:"))
