@@ -87,7 +87,7 @@ FILES = {
     ("module", "command"),
     [
         ("inspect_ai", ["eval", "world", "--limit", "1", *SCRIPTED, "--log-dir", "OUT"]),
-        ("numpy", ["trap", *SCRIPTED, "--log-dir", "OUT"]),
+        ("scipy", ["trap", *SCRIPTED, "--log-dir", "OUT"]),
         ("inspect_ai", ["sweep", "sweep.toml", "--out", "OUT"]),
         ("inspect_ai", ["sweep", "trap.toml", "--out", "OUT"]),
         ("inspect_ai", ["study", "tongues", "tongues.toml", "--out", "OUT"]),

@@ -202,18 +202,10 @@ def test_of_equally_supported_answers_the_less_similar_holder_speaks_first() -> 
 def test_similarity_is_one_less_the_normalised_distance(texts: list[str], draw: Any) -> None:
     rows = [index for index in range(len(texts)) if draw.random() < 0.5]
     expected = [[1 - distance(a, b) / max(len(a), len(b), 1) for b in texts] for a in texts]
-    assert similarity(texts).tolist() == [pytest.approx(row) for row in expected]
+    assert similarity(texts).tolist() == expected, "to the last bit: ties must stay ties"
     found = similarity(texts, rows)
     assert found.shape == (len(rows), len(texts))
-    assert found.tolist() == [pytest.approx(expected[row]) for row in rows]
-
-
-def test_similarity_of_many_blocks_is_that_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [f"{n * 7919 % 1000} steps of {n * 31 % 17}" for n in range(40)]
-    whole = similarity(texts)
-    monkeypatch.setattr(routing, "_BLOCK", 1)
-    assert (similarity(texts) == whole).all()
-    assert (whole == whole.T).all() and (whole.diagonal() == 1).all()
+    assert found.tolist() == [expected[row] for row in rows]
 
 
 # --- the event loop -------------------------------------------------------------------------------

@@ -29,8 +29,7 @@ Order = NDArray[np.intp]
 """Path indices, best first."""
 Lanes = Iterator[Iterator[int]]
 
-# Pairs of characters compared in one call: about a millisecond each, so that a thread gives way often.
-_BLOCK = 20_000_000
+# Pairs of characters that are compared on the event loop; more of them take a thread.
 _INLINE = 2_000_000
 
 
@@ -104,47 +103,17 @@ def similarity(
         rows: which texts to compare to all; None for every one.
         stop: when set, the comparison ends early and the rest of the matrix is 0.
     """
-    unique = list(dict.fromkeys(texts))
-    where = {text: index for index, text in enumerate(unique)}
-    columns = np.array([where[text] for text in texts], dtype=np.intp)
-    wanted = columns if rows is None else columns[list(rows)]
-    lengths = np.array([len(text) for text in unique], dtype=np.int64)
-    matrix = np.zeros((len(unique), len(unique)))
-    todo = sorted(set(wanted.tolist()))
-    done = np.zeros(len(unique), dtype=bool)
-    for block in _blocks(todo, lengths):
+    wanted = range(len(texts)) if rows is None else rows
+    matrix = np.zeros((len(texts), len(texts)))
+    left = list(range(len(texts)))
+    for row in wanted:  # a row at a time: in between the thread gives way, and can be asked to stop
         if stop is not None and stop.is_set():
             break
-        done[block] = True
-        # Rows done earlier hold this block's columns already: the matrix is symmetric.
-        others = np.flatnonzero(~done | np.isin(np.arange(len(unique)), block))
-        distances = cdist(
-            [unique[i] for i in block],
-            [unique[i] for i in others],
-            scorer=Levenshtein.distance,
-            dtype=np.int32,
-        )
-        longest = np.maximum(np.maximum.outer(lengths[block], lengths[others]), 1)
-        part = 1.0 - distances / longest
-        matrix[np.array(block)[:, None], others] = part
-        matrix[others[:, None], block] = part.T
-    result: NDArray[np.float64] = matrix[np.ix_(wanted, columns)]
-    return result
-
-
-def _blocks(rows: Sequence[int], lengths: NDArray[np.int64]) -> Iterator[list[int]]:
-    """Runs of rows that cost about _BLOCK character pairs each."""
-    total = int(lengths.sum())
-    block: list[int] = []
-    cost = 0
-    for row in rows:
-        block.append(row)
-        cost += int(lengths[row]) * total
-        if cost >= _BLOCK:
-            yield block
-            block, cost = [], 0
-    if block:
-        yield block
+        others = [texts[other] for other in left]
+        alike = cdist([texts[row]], others, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
+        matrix[row, left] = matrix[left, row] = alike[0]
+        left.remove(row)
+    return matrix[list(wanted)]
 
 
 def _route(

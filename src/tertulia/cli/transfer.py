@@ -53,6 +53,7 @@ def transfer(
 
     From two tables, or by asking two models; asked again, the same command goes on where it was.
     """
+    needs("scipy", "intervals need", "eval")
     from tertulia.studies import transfer as studies
 
     codes = [code.strip() for code in trained.split(",") if code.strip()]

@@ -63,8 +63,8 @@ def trap(
     control that it lacks; more --questions for narrower intervals. With --log-dir the same command goes on where it
     was.
     """
-    if plot:
-        needs("matplotlib", "plots need", "eval")
+    for module in ("scipy", "matplotlib"):
+        needs(module, "the trap needs", "eval")
     from tertulia import tasks
     from tertulia.studies.trap import Trap
 

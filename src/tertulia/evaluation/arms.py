@@ -80,11 +80,11 @@ def arm(text: str) -> Arm:
     Raises:
         TertuliaError: The name is unknown, or a setting is no NAME=VALUE. One line.
     """
-    name, _, rest = text.partition(":")
+    name, colon, rest = text.partition(":")
     if name not in NAMES:
         raise TertuliaError(f"unknown method {name!r}: use one of {', '.join(NAMES)}")
     settings = {}
-    for pair in filter(None, rest.split(",")):
+    for pair in rest.split(",") if colon else ():
         key, equals, value = pair.partition("=")
         key = key.replace("-", "_").strip()
         if not equals or not key:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tertulia.evaluation.meetings import Effect
 from tertulia.evaluation.records import CircleRecord
-from tertulia.evaluation.statistics import RESAMPLES, Estimate, mean_over_questions, t_quantile
+from tertulia.evaluation.statistics import Estimate, bootstrap, ends, mean_over_questions
 
 SOURCES = ("paths", "made up", "recheck")
 """What was heard: a difference between paths, one that was made up, or to look again without any difference."""
@@ -79,12 +79,9 @@ def share_of_cases(values: Sequence[Sequence[bool]], *, seed: int = 0) -> Estima
     n, share = len(kept), float(happened.sum() / cases.sum())
     if n == 1 or share in (0.0, 1.0):
         return mean_over_questions(kept)
-    widened = 0.5 * math.erfc(math.sqrt(n / (n - 1)) * t_quantile(0.975, n - 1) / math.sqrt(2))
-    drawn = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))  # (resamples, questions)
-    shares = happened[drawn].sum(axis=1) / cases[drawn].sum(axis=1)
-    low, high = np.quantile(shares, (widened, 1 - widened))
+    shares = bootstrap(n, lambda drawn: happened[drawn].sum(axis=1) / cases[drawn].sum(axis=1), seed=seed)
     se = math.sqrt(n / (n - 1) * float(((happened - share * cases) ** 2).sum())) / float(cases.sum())
-    return Estimate(share, float(low), float(high), se, n, int(cases.sum()))
+    return Estimate(share, *ends(shares, n), se, n, int(cases.sum()))
 
 
 def _of(effect: Effect, source: str) -> bool:

@@ -9,7 +9,7 @@ questions. (Derivations and measured coverage: docs/statistics.md.)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from statistics import NormalDist
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from tertulia.errors import TertuliaError
 
 Array = NDArray[np.float64]
+Drawn = NDArray[np.int64]
+"""Resamples of clusters by their numbers; shape (resamples, clusters)."""
 Values = Sequence[Sequence[float]]
 LEVEL = 0.95
 RESAMPLES = 4000
@@ -119,9 +121,9 @@ def mean_of_these_questions(values: Values) -> Estimate | None:
     variance = sum(row.var(ddof=1) / len(row) for row in kept) / len(kept) ** 2
     freedom = sum(len(row) - 1 for row in kept)
     se = math.sqrt(variance)
-    reach = t_quantile(0.5 + LEVEL / 2, freedom) * se
+    half = t_quantile(0.5 + LEVEL / 2, freedom) * se
     mean = float(means.mean())
-    return Estimate(mean, mean - reach, mean + reach, se, len(kept), circles)
+    return Estimate(mean, mean - half, mean + half, se, len(kept), circles)
 
 
 def paired_difference(a: Values, b: Values, *, seed: int = 0) -> Estimate:
@@ -144,7 +146,7 @@ def paired_difference(a: Values, b: Values, *, seed: int = 0) -> Estimate:
 
 
 def ratio_of_means(a: Values, b: Values, *, seed: int = 0) -> Estimate | None:
-    """The mean of a over the mean of b, both of the same questions: percentile bootstrap over questions.
+    """The mean of a over the mean of b, both of the same questions: bootstrap over questions, as for a mean.
 
     Args:
         a, b: As for `paired_difference`.
@@ -161,13 +163,15 @@ def ratio_of_means(a: Values, b: Values, *, seed: int = 0) -> Estimate | None:
     if second.mean() <= ALIKE:
         return None
     n, mean = len(first), float(first.mean() / second.mean())
-    chosen = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
-    over, under = first[chosen].mean(axis=1), second[chosen].mean(axis=1)
-    ratios = over[under > ALIKE] / under[under > ALIKE]
-    if n == 1 or len(ratios) < RESAMPLES * 39 / 40:
+
+    def ratio(drawn: Drawn) -> Array:
+        under = second[drawn].mean(axis=1)
+        return np.asarray(first[drawn].mean(axis=1) / np.where(under > ALIKE, under, math.nan))
+
+    ratios = bootstrap(n, ratio, seed=seed)
+    if n == 1 or np.isnan(ratios).sum() > RESAMPLES / 40:
         return Estimate(mean, math.nan, math.nan, math.nan, n, circles)
-    low, high = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Estimate(mean, float(low), float(high), float(ratios.std()), n, circles)
+    return Estimate(mean, *ends(ratios, n), float(np.nanstd(ratios)), n, circles)
 
 
 def paths_as_independent(right: int, paths: int) -> tuple[float, float]:
@@ -179,8 +183,8 @@ def paths_as_independent(right: int, paths: int) -> tuple[float, float]:
     if paths < 1 or not 0 <= right <= paths:
         raise TertuliaError(f"{right} right paths of {paths} cannot be: expected at least one path, and 0 to all right")
     share = right / paths
-    reach = _NORMAL.inv_cdf(0.5 + LEVEL / 2) * math.sqrt(share * (1 - share) / paths)
-    return share - reach, share + reach
+    half = _NORMAL.inv_cdf(0.5 + LEVEL / 2) * math.sqrt(share * (1 - share) / paths)
+    return share - half, share + half
 
 
 def detectable(se: float, power: float = 0.8) -> float:
@@ -204,59 +208,53 @@ def verdict(difference: Estimate, *, at: str = "equal tokens") -> str:
     )
 
 
-@cache
-def t_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t, good to 2e-6 of its value.
-
-    Up to 200 degrees of freedom the closed form of the distribution is inverted (Abramowitz and Stegun, 26.7.3 and
-    26.7.4), beyond that two terms of the expansion about the normal quantile (26.7.5) are enough.
+def bootstrap(
+    clusters: int, statistic: Callable[[Drawn], Array], *, seed: int = 0, resamples: int = RESAMPLES
+) -> Array:
+    """A statistic of resamples of the clusters, each drawn with replacement.
 
     Args:
-        probability: Between 0 and 1.
-        freedom: Degrees of freedom, at least 1.
+        clusters: How many there are.
+        statistic: Of `Drawn`: one value a resample, shape (resamples,), or a row of several, (resamples, figures). NaN
+            where a resample has none.
+        seed: Of the draws.
+        resamples: How many.
     """
-    if probability < 0.5:
-        return -t_quantile(1 - probability, freedom)
-    if freedom > 200:
-        z = _NORMAL.inv_cdf(probability)
-        return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        angle = (low + high) / 2
-        low, high = (angle, high) if _t_inside(angle, freedom) < 2 * probability - 1 else (low, angle)
-    return math.sqrt(freedom) * math.tan(low)
+    return statistic(np.random.default_rng(seed).integers(0, clusters, (resamples, clusters)))
 
 
-def _t_inside(angle: float, freedom: int) -> float:
-    """Chance that |t| is below sqrt(freedom) * tan(angle)."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    term = cosine if odd else 1.0
-    total = term if freedom > 1 else 0.0
-    for at in range(2 + odd, freedom - 1, 2):
-        term *= cosine * cosine * (at - 1) / at
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
-
-
-def bounds(means: Array, indices: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Bootstrap intervals of many evaluations at once.
+def ends(values: Array, clusters: int | None) -> tuple[float, float]:
+    """The 95 % interval of what a bootstrap gave, NaN left aside: percentiles, widened for few clusters.
 
     The percentile interval is too narrow by the factor sqrt(n / (n - 1)) and uses normal tails where Student's t
     belongs; both are mended by taking wider percentiles (Hesterberg, 2015, "expanded percentile").
 
     Args:
-        means: Means of the questions; shape (evaluations, questions).
-        indices: Resamples; shape (resamples, questions).
-
-    Returns:
-        Lower and upper ends, a pair for each evaluation.
+        values: Of the statistic, one a resample.
+        clusters: That were resampled, at least 2; None where values were drawn from a known distribution.
     """
-    n = means.shape[1]
-    widened = _NORMAL.cdf(-math.sqrt(n / (n - 1)) * t_quantile(0.5 + LEVEL / 2, n - 1))
-    resampled = np.stack([row[indices].mean(axis=1) for row in means])
-    low, high = np.quantile(resampled, (widened, 1 - widened), axis=1)
-    return low, high
+    tail = (1 - LEVEL) / 2 if clusters is None else _NORMAL.cdf(-reach(clusters))
+    low, high = np.nanquantile(values, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+@cache
+def reach(clusters: int) -> float:
+    """Half a 95 % interval in bootstrap standard errors: Student's t, and the bootstrap's own shortfall with few."""
+    return math.sqrt(clusters / (clusters - 1)) * t_quantile(0.5 + LEVEL / 2, clusters - 1)
+
+
+@cache
+def t_quantile(probability: float, freedom: int) -> float:
+    """Quantile of Student's t.
+
+    Args:
+        probability: Between 0 and 1.
+        freedom: Degrees of freedom, at least 1.
+    """
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    return float(t.ppf(probability, freedom))
 
 
 def _bootstrapped(means: Array, circles: int, seed: int, *, share: bool) -> Estimate:
@@ -266,23 +264,16 @@ def _bootstrapped(means: Array, circles: int, seed: int, *, share: bool) -> Esti
     se = float(means.std(ddof=1) / math.sqrt(n))
     if np.ptp(means) < NEARLY:
         return _alike(mean, n, circles, units=n, share=share)
-    indices = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
-    low_ends, high_ends = bounds(means[None, :], indices)
-    return Estimate(mean, float(low_ends[0]), float(high_ends[0]), se, n, circles)
+    return Estimate(mean, *ends(bootstrap(n, lambda drawn: means[drawn].mean(axis=1), seed=seed), n), se, n, circles)
 
 
 def _alike(mean: float, n: int, circles: int, *, units: int, share: bool) -> Estimate:
     """Where no unit differed some share of new ones may: what Wilson's interval leaves open for 0 of `units`."""
-    unseen = _wilson(0.0, units)[1]
+    from scipy.stats import binomtest
+
+    unseen = float(binomtest(0, units).proportion_ci(LEVEL, method="wilson").high)
     low, high = (max(0.0 if share else -1.0, mean - unseen), min(1.0, mean + unseen))
     return Estimate(mean, low, high, unseen / _NORMAL.inv_cdf(0.5 + LEVEL / 2), n, circles)
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    z = _NORMAL.inv_cdf(0.5 + LEVEL / 2)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def _question_means(values: Values) -> tuple[Array, int]:

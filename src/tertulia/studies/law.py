@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.statistics import t_quantile
+from tertulia.evaluation.statistics import Drawn, bootstrap, reach
 from tertulia.studies.law_forms import FORMS, Array, aicc, fit, power, power_fits
 from tertulia.studies.law_table import Point, read_table
 
@@ -67,8 +67,8 @@ def estimate(points: Sequence[Point], seed: int = 1) -> dict[str, Any]:
     """The part of `law` that is the law itself: ``alpha, beta, r2, leap, gap, intervals, band``."""
     clusters = sorted({point.cluster for point in points})
     whole = _figures(points)
-    spread = _bootstrap(points, clusters, whole, seed)
-    reach = _reach(len(clusters))
+    spread = _spread(points, clusters, whole, seed)
+    width = reach(len(clusters)) if len(clusters) > 1 else math.nan
     needed = {"leap": (1, 2), "gap": (1,)}
 
     def alone(sizes: tuple[int, ...]) -> bool:
@@ -78,7 +78,7 @@ def estimate(points: Sequence[Point], seed: int = 1) -> dict[str, Any]:
     intervals = {
         name: None
         if np.isfinite(values).sum() < DRAWS // 2 or whole[name] is None or (name in needed and alone(needed[name]))
-        else [whole[name] - reach * float(np.nanstd(values)), whole[name] + reach * float(np.nanstd(values))]
+        else [whole[name] - width * float(np.nanstd(values)), whole[name] + width * float(np.nanstd(values))]
         for name, values in spread.items()
     }
     band = None
@@ -86,39 +86,36 @@ def estimate(points: Sequence[Point], seed: int = 1) -> dict[str, Any]:
         across = np.linspace(1, max(point.languages for point in points), 60)
         middle = power(across, whole["alpha"], whole["beta"])
         curves = spread["alpha"][:, None] * across ** spread["beta"][:, None]
-        half = reach * np.nanstd(curves, axis=0)
+        half = width * np.nanstd(curves, axis=0)
         band = {"languages": across.tolist(), "low": (middle - half).tolist(), "high": (middle + half).tolist()}
     return {**whole, "intervals": intervals, "band": band}
 
 
-def _bootstrap(
+def _spread(
     points: Sequence[Point], clusters: Sequence[tuple[str, str]], whole: dict[str, Any], seed: int
 ) -> dict[str, Array]:
     """Figures of samples of the runs, drawn by seed and order, (draws,); not a number where a sample has none."""
     names = ("alpha", "beta", "leap", "gap")
     if len(clusters) < 2:
         return {name: np.full(DRAWS, np.nan) for name in names}
-    drawn = np.random.default_rng(seed).integers(0, len(clusters), (DRAWS, len(clusters)))
-    often = (drawn[:, :, None] == np.arange(len(clusters))).sum(1)  # (draws, clusters)
     x, y = np.array([point.languages for point in points]), np.array([point.value for point in points])
-    weights = often[:, [clusters.index(point.cluster) for point in points]].astype(float)  # (draws, points)
     later = x >= 2
-    alpha, beta = power_fits(x[later], y[later], weights[:, later], (whole["alpha"], whole["beta"]))
 
-    def mean(size: int) -> Array:
-        there = weights[:, x == size]
-        total = there.sum(1)
-        return np.asarray((there * y[x == size]).sum(1) / np.where(total, total, np.nan))
+    def figures(drawn: Drawn) -> Array:
+        often = (drawn[:, :, None] == np.arange(len(clusters))).sum(1)  # (draws, clusters)
+        weights = often[:, [clusters.index(point.cluster) for point in points]].astype(float)  # (draws, points)
+        alpha, beta = power_fits(x[later], y[later], weights[:, later], (whole["alpha"], whole["beta"]))
 
-    first = mean(1)
-    return dict(zip(names, (alpha, beta, mean(2) - first, alpha - first), strict=True))
+        def mean(size: int) -> Array:
+            there = weights[:, x == size]
+            total = there.sum(1)
+            return np.asarray((there * y[x == size]).sum(1) / np.where(total, total, np.nan))
 
+        first = mean(1)
+        return np.stack((alpha, beta, mean(2) - first, alpha - first), axis=1)
 
-def _reach(clusters: int) -> float:
-    """Half an interval in bootstrap standard errors: Student's t, and the bootstrap's own shortfall with few runs."""
-    if clusters < 2:
-        return math.nan
-    return t_quantile(0.975, clusters - 1) * math.sqrt(clusters / (clusters - 1))
+    found = bootstrap(len(clusters), figures, seed=seed, resamples=DRAWS)
+    return dict(zip(names, found.T, strict=True))
 
 
 def _doubts(points: Sequence[Point], alpha: float) -> list[str]:

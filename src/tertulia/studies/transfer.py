@@ -13,24 +13,21 @@ averaged first.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.statistics import paired_difference, t_quantile
+from tertulia.evaluation.statistics import Array, Drawn, bootstrap, ends, paired_difference
 from tertulia.studies.measured import Measured, measure, read_accuracies
 
 __all__ = ["FLOOR", "Measured", "check_questions", "measure", "read_accuracies", "transfer"]
 
 FLOOR = 0.05
 DRAWS = 2000
-Array = NDArray[np.float64]
 
 
 def check_questions(task: str, languages: Sequence[str], data: str | None) -> None:
@@ -99,7 +96,7 @@ def transfer(
     if not 0 <= floor <= 1:
         raise TertuliaError(f"the floor is {floor:g}: expected a base accuracy, 0 to 1")
     both = [code for code in base if code in post]
-    all_base, all_post = tuple(base), tuple(post)
+    single = [code for code in (*base, *post) if code not in both]
     for code in trained:
         if code not in both:
             raise TertuliaError(f"{code} was trained on, and is not in both tables ({', '.join(both)}): add it")
@@ -110,28 +107,27 @@ def transfer(
     after = {code: post[code].accuracy for code in both}
     kept = {code for code in both if before[code] >= floor and before[code] > 0}
     figures = _figures(before, after, trained, kept)
-    draws, tail = _draws(base, post, both, seed)
-    samples = [draws() for _ in range(DRAWS)] if draws else []
-    drawn = [_figures(*one, trained, kept) for one in samples]
-    intervals: dict[str, list[float] | None] = dict.fromkeys(figures)
-    for name, figure in figures.items():
-        intervals[name] = _interval([one[name] for one in drawn], tail) if figure is not None else None
+    samples, questions = _drawn(base, post, both, seed)
+    tables = ([dict(zip(both, side, strict=True)) for side in one] for one in samples.tolist())
+    spread = [_figures(first, second, trained, kept) for first, second in tables]
+    intervals = {
+        name: None if figure is None else _interval([one[name] for one in spread], questions)
+        for name, figure in figures.items()
+    }
+    gains = samples[:, 1] - samples[:, 0]  # (draws, languages)
     rows = []
-    for code in both:
-        gains = [one[1][code] - one[0][code] for one in samples]
-        interval = _change(base[code].right, post[code].right) or _interval(gains, tail)
+    for at, code in enumerate(both):
+        interval = _change(base[code].right, post[code].right) or _interval(gains[:, at].tolist(), questions)
         rows.append({"language": code, "trained": code in trained, **_row(base[code], post[code], interval)})
     left_out = [code for code in both if code not in kept]
-    single = [code for code in (*all_base, *all_post) if code not in both]
+    notes = [_note(figures, intervals, left_out, floor, len(samples) > 0, unpaired), _single(single)]
     return {
         "languages": rows,
         **figures,
         "intervals": intervals,
         "left_out": left_out,
         "unpaired": unpaired,
-        "note": " ".join(
-            filter(None, [_note(figures, intervals, left_out, floor, draws is not None, unpaired), _single(single)])
-        ),
+        "note": " ".join(filter(None, notes)),
     }
 
 
@@ -236,64 +232,44 @@ def _figures(
     }
 
 
-Draw = Callable[[], tuple[dict[str, float], dict[str, float]]]
-_NORMAL = NormalDist()
-
-
-def _draws(
+def _drawn(
     base: Mapping[str, Measured], post: Mapping[str, Measured], both: Sequence[str], seed: int
-) -> tuple[Draw | None, float]:
-    """A source of tables as they might have come out, and the share to cut at either end of what they tell.
+) -> tuple[Array, int | None]:
+    """Tables as they might have come out, (draws, sides, languages), and how many questions were drawn from, if any.
 
-    None where nothing is known about their noise. Few questions vary less among themselves than new ones would: less is
-    cut (as in `tertulia.evaluation.statistics.bounds`).
+    There is no draw where nothing is known about the noise of the tables.
     """
-    draw = np.random.default_rng(seed)
     sides = (base, post)
+    nothing = np.empty((0, len(sides), len(both)))
     if all(side[code].right for side in sides for code in both):
         names = sorted({name for code in both for name in base[code].right or {}})
-        n = len(names)
-        if n < 2:
-            return None, 0.0
-        reach = math.sqrt(n / (n - 1)) * t_quantile(0.975, n - 1)
-        return _resampled([_table(side, both, names) for side in sides], both, draw), _NORMAL.cdf(-reach)
+        if len(names) < 2:
+            return nothing, None
+        table = np.array([[_outcomes(side[code], names) for code in both] for side in sides])
+        known = ~np.isnan(table)
+
+        def means(drawn: Drawn) -> Array:
+            """Questions with all their languages, the same for both sides; NaN where a language has none of them."""
+            count = np.stack([known[:, :, one].sum(axis=-1) for one in drawn]).astype(float)
+            total = np.stack([np.nansum(table[:, :, one], axis=-1) for one in drawn])
+            return np.asarray(total / np.where(count, count, math.nan))
+
+        found = bootstrap(len(names), means, seed=seed, resamples=DRAWS)
+        return found[~np.isnan(found).any(axis=(1, 2))], len(names)
     if all(side[code].n for side in sides for code in both):
-
-        def binomial() -> tuple[dict[str, float], dict[str, float]]:
-            first, second = (
-                {c: draw.binomial(side[c].n or 1, min(1.0, side[c].accuracy)) / (side[c].n or 1) for c in both}
-                for side in sides
-            )
-            return first, second
-
-        return binomial, 0.025
-    return None, 0.0
+        counts = np.array([[side[code].n or 1 for code in both] for side in sides])
+        shares = np.array([[min(1.0, side[code].accuracy) for code in both] for side in sides])
+        return np.random.default_rng(seed).binomial(counts, shares, (DRAWS, *counts.shape)) / counts, None
+    return nothing, None
 
 
-def _table(side: Mapping[str, Measured], both: Sequence[str], names: Sequence[str]) -> Array:
-    """Outcomes, NaN where a question was not answered in a language; shape (languages, questions)."""
-    return np.array([[(side[code].right or {}).get(name, math.nan) for name in names] for code in both])
+def _outcomes(measured: Measured, names: Sequence[str]) -> list[float]:
+    """What each question came to in a language; NaN where it was not answered."""
+    return [(measured.right or {}).get(name, math.nan) for name in names]
 
 
-def _resampled(tables: Sequence[Array], both: Sequence[str], draw: np.random.Generator) -> Draw:
-    """Draws questions with all their languages, the same for both sides."""
-    there = ~np.isnan(tables[0])
-
-    def resample() -> tuple[dict[str, float], dict[str, float]]:
-        for _ in range(100):
-            chosen = draw.integers(0, there.shape[1], there.shape[1])
-            if there[:, chosen].any(axis=1).all():
-                break
-        found = [np.nansum(t[:, chosen], axis=1) / np.maximum(1, there[:, chosen].sum(axis=1)) for t in tables]
-        first, second = (dict(zip(both, map(float, one), strict=True)) for one in found)
-        return first, second
-
-    return resample
-
-
-def _interval(values: Sequence[float | None], tail: float) -> list[float] | None:
+def _interval(values: Sequence[float | None], questions: int | None) -> list[float] | None:
     kept = [value for value in values if value is not None]
     if len(kept) < DRAWS // 2 or min(kept) == max(kept):  # nothing varies: these questions cannot tell
         return None
-    low, high = np.quantile(kept, (tail, 1 - tail))
-    return [float(low), float(high)]
+    return list(ends(np.array(kept), questions))
