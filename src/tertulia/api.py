@@ -23,6 +23,8 @@ from tertulia.circle.path import Path, Span, TokenCounts
 from tertulia.circle.run import Run, voices
 from tertulia.circle.voting import Verdict
 from tertulia.engines.base import Engine, EngineInfo
+from tertulia.engines.hub import SPELLINGS
+from tertulia.engines.progress import Tell, untold
 from tertulia.errors import TertuliaError
 from tertulia.model import Dialect, Profile, profile_for
 from tertulia.settings import Settings, resolve
@@ -123,6 +125,7 @@ async def solve_async(
     journal: str | FilePath | None = None,
     observer: Observer | None = None,
     threads: int = 1,
+    tell: Tell = untold,
     **settings: Any,
 ) -> Result:
     """Lets a circle of reasoning paths solve one question.
@@ -131,19 +134,20 @@ async def solve_async(
         question: The question; None with `world_seed` for a problem of the synthetic world.
         world_seed: Number of the world problem.
         difficulty: Difficulty of the world problem: "easy", "default" or "long".
-        engine: An engine already entered (several calls may share it at once), the URL of a server, "scripted",
-            or None for the embedded one.
-        model: Name of the server's model, or a GGUF file for the embedded engine.
+        engine: An engine already entered (several calls may share it at once), the URL of a server, "auto" for
+            one on this machine, "scripted", or None for the embedded one.
+        model: Name of the server's model; for the embedded engine a GGUF file, or such as "hf:org/repo:Q4_K_M".
         journal: File to keep every step in; the same call again goes on where it was.
         observer: Called with every `Event`.
         threads: Threads of the embedded engine.
+        tell: Told of what happens before the first step: a download, the load of the model.
         **settings: Fields of `tertulia.settings.Settings`; None stands for not given.
 
     Raises:
         TertuliaError: A setting, the engine or the journal is not as it must be. One line.
     """
     asked, gold = _question(question, world_seed, difficulty, settings.get("language") or "en")
-    async with _entered(engine, model, threads, settings) as (entered, profile):
+    async with _entered(engine, model, threads, settings, tell) as (entered, profile):
         resolved = resolve(profile, settings)
         # An engine that the caller shares may be solving other questions: the paths of each need names of their own.
         shared = engine is not None and not isinstance(engine, str)
@@ -285,28 +289,41 @@ def _question(
 
 @asynccontextmanager
 async def _entered(
-    engine: Engine | str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any]
+    engine: Engine | str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any], tell: Tell
 ) -> AsyncIterator[tuple[Engine, Profile]]:
     """The engine, running, with the profile of its model."""
     if engine is not None and not isinstance(engine, str):
         yield engine, profile_for(model or engine.info.model)
         return
-    async with engine_for(engine, model, threads, asked) as started:
+    async with engine_for(engine, model, threads, asked, tell=tell) as started:
         yield started, profile_for(model if engine is None else model or started.info.model)
 
 
 def engine_for(
-    engine: str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any], *, circles: int = 1
+    engine: str | None,
+    model: str | FilePath | None,
+    threads: int,
+    asked: dict[str, Any],
+    *,
+    circles: int = 1,
+    tell: Tell = untold,
 ) -> Engine:
     """The engine that `solve_async` would use, not yet entered; takes the same arguments.
 
     Args:
-        engine: URL of a server, "scripted", or None for the embedded engine.
-        model: Name of the server's model, or a GGUF file.
+        engine: URL of a server, "auto" for one on this machine, "scripted", or None for the embedded engine.
+        model: Name of the server's model, or a GGUF file or what `resolve_model` knows.
         threads: Threads of the embedded engine.
         asked: Settings that decide how many paths there are and how long their contexts.
         circles: Circles under way at once.
+        tell: Told of what happens before the first step.
     """
+    if model is not None and not str(model).strip():
+        raise TertuliaError(f"the name of the model is empty: {SPELLINGS}")
+    if engine == "auto":
+        from tertulia.engines.local import local_server
+
+        engine = local_server(tell)
     if engine == "scripted":
         from tertulia.engines.scripted import ScriptedEngine
 
@@ -320,10 +337,11 @@ def engine_for(
     profile = profile_for(model)
     settings = resolve(profile, asked)
     return EmbeddedEngine(
-        FilePath(model) if model else None,
+        model,
         slots=min(settings.paths * circles, max(MOST_SLOTS, settings.paths), MAX_SLOTS),
         context_per_slot=context_for(settings, profile),
         threads=threads,
+        tell=tell,
     )
 
 

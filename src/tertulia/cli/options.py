@@ -22,9 +22,16 @@ Question = Annotated[str | None, typer.Argument(help="The question; '-' reads it
 WorldSeed = Annotated[int | None, _option(f"Number of a world problem (without a question: {WORLD_SEED}).")]
 Difficulty = Annotated[str | None, _option("Of the world problem: easy, default or long.")]
 EngineUrl = Annotated[
-    str | None, _option("URL of a server, or scripted; without it llama.cpp in this process.", metavar="URL")
+    str | None,
+    _option(
+        "URL of a server, auto for one on this machine, or scripted; without it llama.cpp in this process.",
+        metavar="URL",
+    ),
 ]
-Model = Annotated[str | None, _option("A GGUF file, or the server's name of a model; default: pebble.")]
+Model = Annotated[
+    str | None,
+    _option("A GGUF file, hf:org/repo[:QUANT], ollama:NAME, or the server's name of a model; default: pebble."),
+]
 Threads = Annotated[int | None, _option("Threads of llama.cpp in this process; default 1.")]
 Method = Annotated[str | None, _option("independent, leap, leap-single or moa.")]
 Preset = Annotated[str | None, _option("Where settings not given come from: tertulia or paper.")]

@@ -13,11 +13,13 @@ import typer
 from tertulia.cli import options
 from tertulia.cli.interrupt import how_to_go_on, say_when_stopped
 from tertulia.cli.screen import fit, read_text, typed_text
+from tertulia.cli.starting import Starting, say_local_servers
 from tertulia.cli.view import View
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
     from tertulia.api import Event, Result
+    from tertulia.engines.progress import Tell
 
 NO_VERDICT = 1  # exit code
 ONLY_ITS_WORLD = (
@@ -83,8 +85,8 @@ def solve(
     call = _call(given)
     resumed = journal is not None and journal.exists()
     view = _view(silent=json_ or quiet)
-    if not (json_ or quiet) and "question" in given and not {"model", "engine"} & given.keys():
-        print(ONLY_ITS_WORLD, file=sys.stderr)
+    if not (json_ or quiet) and not {"model", "engine"} & given.keys():
+        _without_a_model(asked="question" in given)
 
     def observe(event: Event) -> None:
         if event.kind == "start":
@@ -92,7 +94,7 @@ def solve(
         view.observe(event)
 
     try:
-        result = _solve(call, observe)
+        result = _solve(call, observe, Starting(silent=json_ or quiet))
     finally:
         view.close()
     _report(result, call, json_=json_, quiet=quiet, resumed=resumed)
@@ -136,12 +138,19 @@ def _places(text: str) -> tuple[int, ...]:
         ) from None
 
 
-def _solve(call: dict[str, Any], observe: Callable[[Event], None]) -> Result:
+def _without_a_model(*, asked: bool) -> None:
+    """What may be said to who names neither a model nor an engine."""
+    if asked:
+        print(ONLY_ITS_WORLD, file=sys.stderr)
+    say_local_servers()
+
+
+def _solve(call: dict[str, Any], observe: Callable[[Event], None], tell: Tell) -> Result:
     import asyncio  # takes a quarter of the time that `--help` may take
 
     from tertulia.api import solve_async
 
-    return asyncio.run(solve_async(**call, observer=observe))
+    return asyncio.run(solve_async(**call, observer=observe, tell=tell))
 
 
 def _view(*, silent: bool) -> View:

@@ -1,0 +1,88 @@
+"""What is shown before the first token: a download, the memory that is planned, the load of a model."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tertulia.engines.progress import Progress
+
+EVERY = 5.0  # seconds between two plain lines of one thing
+NO_PROBE = "TERTULIA_NO_PROBE"  # set: other servers are not looked for
+
+
+class Starting:
+    """Tells beginnings on standard error: on a terminal with a bar, else in a line every few seconds.
+
+    Args:
+        silent: Say nothing, but still show a bar on a terminal.
+    """
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._subject = ""
+        self._said = 0.0
+        self._bar: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Shows how far something is, or says what is to be said once."""
+        if progress.done is None:
+            self._close()
+            if not self._silent:
+                self._say(progress.text)
+        elif self._terminal:
+            self._draw(progress.text, progress.done)
+        elif not self._silent:
+            self._line(progress.text, progress.done)
+
+    def _say(self, text: str) -> None:
+        # A view may have left "starting ..." in the line.
+        print(f"\r\x1b[K{text}" if self._terminal else text, file=sys.stderr, flush=True)
+
+    def _line(self, text: str, done: float) -> None:
+        subject, now = text.split(":")[0], time.monotonic()
+        if subject != self._subject:
+            self._subject, self._said = subject, now
+            self._say(text)
+        elif now - self._said >= EVERY:
+            self._said = now
+            self._say(f"{text}, {done:.0%}")
+
+    def _draw(self, text: str, done: float) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+            console = Console(stderr=True, highlight=False)
+            self._bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._bar.start()
+            self._bar.add_task(text, total=1.0)
+        now = time.monotonic()
+        if now - self._said >= 0.1:
+            self._said = now
+            self._bar.update(self._bar.task_ids[0], description=text, completed=done, refresh=True)
+        if done >= 1.0:
+            self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def say_local_servers() -> None:
+    """One line about servers that are up on this machine; they are not used unless that is asked for."""
+    if os.environ.get(NO_PROBE):
+        return
+    from tertulia.engines.local import local_servers
+
+    servers = local_servers()
+    if servers:
+        told = ", ".join(map(str, servers))
+        print(f"note: on this machine there is {told}; --engine auto uses it", file=sys.stderr, flush=True)
