@@ -163,7 +163,8 @@ async def test_it_closes_while_it_is_at_work(gguf: Path) -> None:
         await asyncio.sleep(0.05)
         started = time.monotonic()
     assert time.monotonic() - started < 20, "it takes a second, and must not hang"
-    assert all(isinstance(error, EngineError) for error in await asyncio.gather(*tasks, return_exceptions=True))
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        assert isinstance(ended, EngineError) or (isinstance(ended, Generation) and ended.finish == "cut"), ended
 
 
 async def test_the_end_of_the_context_is_a_length(engine: EmbeddedEngine) -> None:

@@ -125,7 +125,6 @@ async def solve_async(
     journal: str | FilePath | None = None,
     observer: Observer | None = None,
     threads: int = 1,
-    tell: Tell = untold,
     **settings: Any,
 ) -> Result:
     """Lets a circle of reasoning paths solve one question.
@@ -140,14 +139,13 @@ async def solve_async(
         journal: File to keep every step in; the same call again goes on where it was.
         observer: Called with every `Event`.
         threads: Threads of the embedded engine.
-        tell: Told of what happens before the first step: a download, the load of the model.
         **settings: Fields of `tertulia.settings.Settings`; None stands for not given.
 
     Raises:
         TertuliaError: A setting, the engine or the journal is not as it must be. One line.
     """
     asked, gold = _question(question, world_seed, difficulty, settings.get("language") or "en")
-    async with _entered(engine, model, threads, settings, tell) as (entered, profile):
+    async with _entered(engine, model, threads, settings, _teller(observer)) as (entered, profile):
         resolved = resolve(profile, settings)
         # An engine that the caller shares may be solving other questions: the paths of each need names of their own.
         shared = engine is not None and not isinstance(engine, str)
@@ -285,6 +283,13 @@ def _question(
 
     posed = problem(world_seed, difficulty or "default")
     return posed.question(language), str(posed.answer)
+
+
+def _teller(observer: Observer | None) -> Tell:
+    """Tells an observer what happens before the first step."""
+    if observer is None:
+        return untold
+    return lambda progress: observer(Event("loading", None, {"text": progress.text, "done": progress.done}))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 EventKind = Literal[
-    "start", "tokens", "segment", "summary", "heard", "meeting", "answer", "stopped", "failed", "verdict"
+    "loading", "start", "tokens", "segment", "summary", "heard", "meeting", "answer", "stopped", "failed", "verdict"
 ]
 
 
@@ -17,6 +17,7 @@ class Event:
 
     Attributes:
         kind: What happened; `data` holds:
+            "loading": before the start, "text" and "done" (0 to 1; None for what is said once).
             "start": "question", "settings", "engine", "model", "mode".
             "tokens": "count", tokens that just came.
             "segment": "place", where the path stands, and "tokens" generated in it.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,21 +13,80 @@ from typing import TYPE_CHECKING, Any
 from tertulia.cli.scene import shortened, without_tags
 from tertulia.cli.screen import fit
 from tertulia.cli.view import View
+from tertulia.engines.progress import duration
 
 if TYPE_CHECKING:
     from tertulia.circle.events import Event
 
+PACE = 5.0  # seconds between two lines about how far a run is
+
 
 class LineView(View):
-    """Prints a line for each thing that happens."""
+    """Prints a line for each thing that happens, and on standard error every few seconds how far the run is."""
 
     def __init__(self) -> None:
         self._lines = Lines()
+        self._pace = Pace()
+        self._task: asyncio.Task[None] | None = None
 
     def observe(self, event: Event) -> None:
         """Prints what there is to say about an event."""
+        super().observe(event)
+        self._pace.observe(event, time.monotonic())
         for line in self._lines.of(event):
             print(line, flush=True)
+        if event.kind == "start":
+            self._task = asyncio.get_running_loop().create_task(self._tell_often())
+
+    def close(self) -> None:
+        """Ends the lines about how far the run is."""
+        if self._task is not None and not self._task.get_loop().is_closed():
+            self._task.cancel()
+
+    async def _tell_often(self) -> None:
+        while True:
+            await asyncio.sleep(PACE)
+            print(self._pace.line(time.monotonic()), file=sys.stderr, flush=True)
+
+
+class Pace:
+    """How far a run is, how fast, and how long it may still take."""
+
+    def __init__(self) -> None:
+        self._tokens: Counter[int] = Counter()
+        self._ended: set[int] = set()
+        self._paths, self._budget, self._first = 0, 0, 0.0
+
+    def observe(self, event: Event, now: float) -> None:
+        """Takes in one event.
+
+        Args:
+            event: Of the run.
+            now: Seconds of a clock.
+        """
+        if event.kind == "start":
+            self._paths, self._budget = event.data["settings"]["paths"], event.data["settings"]["budget"]
+        elif event.kind == "tokens" and event.path is not None:
+            self._first = self._first or now
+            self._tokens[event.path] += event.data["count"]
+        elif event.kind in ("answer", "stopped", "failed") and event.path is not None:
+            self._ended.add(event.path)
+
+    def line(self, now: float) -> str:
+        """How far it is, in one line.
+
+        Args:
+            now: Seconds of the same clock.
+        """
+        count = self._tokens.total()
+        if not count or now <= self._first:
+            return "no token yet: the model reads the question"
+        rate = count / (now - self._first)
+        owed = sum(max(0, self._budget - self._tokens[path]) for path in range(self._paths) if path not in self._ended)
+        return (
+            f"{count:,} tokens, {rate:.0f} tokens/s, {len(self._ended)} of {self._paths} paths done, "
+            f"at most {duration(owed / rate)} left"
+        )
 
 
 class Lines:

@@ -47,6 +47,7 @@ class LiveView(View):
 
     def observe(self, event: Event) -> None:
         """Takes in one event; meetings stay on the screen above the table."""
+        super().observe(event)
         self.scene.apply(event)
         self._changed = True
         lines = self._lines.of(event)

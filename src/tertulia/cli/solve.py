@@ -13,13 +13,12 @@ import typer
 from tertulia.cli import options
 from tertulia.cli.interrupt import how_to_go_on, say_when_stopped
 from tertulia.cli.screen import fit, read_text, typed_text
-from tertulia.cli.starting import Starting, say_local_servers
+from tertulia.cli.starting import say_local_servers
 from tertulia.cli.view import View
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
     from tertulia.api import Event, Result
-    from tertulia.engines.progress import Tell
 
 NO_VERDICT = 1  # exit code
 ONLY_ITS_WORLD = (
@@ -94,7 +93,7 @@ def solve(
         view.observe(event)
 
     try:
-        result = _solve(call, observe, Starting(silent=json_ or quiet))
+        result = _solve(call, observe)
     finally:
         view.close()
     _report(result, call, json_=json_, quiet=quiet, resumed=resumed)
@@ -145,12 +144,12 @@ def _without_a_model(*, asked: bool) -> None:
     say_local_servers()
 
 
-def _solve(call: dict[str, Any], observe: Callable[[Event], None], tell: Tell) -> Result:
+def _solve(call: dict[str, Any], observe: Callable[[Event], None]) -> Result:
     import asyncio  # takes a quarter of the time that `--help` may take
 
     from tertulia.api import solve_async
 
-    return asyncio.run(solve_async(**call, observer=observe, tell=tell))
+    return asyncio.run(solve_async(**call, observer=observe))
 
 
 def _view(*, silent: bool) -> View:

@@ -29,15 +29,19 @@ class Starting:
         self._bar: Any = None
 
     def __call__(self, progress: Progress) -> None:
-        """Shows how far something is, or says what is to be said once."""
-        if progress.done is None:
+        """Shows the progress of an engine."""
+        self.show(progress.text, progress.done)
+
+    def show(self, text: str, done: float | None) -> None:
+        """Shows how far something is, 0 to 1, or says what is to be said once (`done` None)."""
+        if done is None:
             self._close()
             if not self._silent:
-                self._say(progress.text)
+                self._say(text)
         elif self._terminal:
-            self._draw(progress.text, progress.done)
+            self._draw(text, done)
         elif not self._silent:
-            self._line(progress.text, progress.done)
+            self._line(text, done)
 
     def _say(self, text: str) -> None:
         # A view may have left "starting ..." in the line.

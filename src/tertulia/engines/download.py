@@ -35,7 +35,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 from tertulia.engines.base import EngineError
 from tertulia.engines.hub import HubName, quants_of
 from tertulia.engines.memory import size
-from tertulia.engines.progress import Progress, Tell
+from tertulia.engines.progress import Progress, Tell, duration
 
 PATIENCE = 10.0  # seconds of silence
 ATTEMPTS = 6  # without a single new byte
@@ -177,7 +177,7 @@ class _Transfer:
     def _say(self, have: int) -> None:
         done, seconds = self._done + have, time.monotonic() - self._began
         speed = self._fresh / seconds if seconds > 0 else 0
-        left = f", {size(speed)}/s, {_duration((self.total - done) / speed)} left" if seconds > 2 and speed else ""
+        left = f", {size(speed)}/s, {duration((self.total - done) / speed)} left" if seconds > 2 and speed else ""
         text = f"downloading {self._repo}: {size(done)} of {size(self.total)}{left}"
         self._tell(Progress(text, min(1.0, done / max(1, self.total))))
 
@@ -270,8 +270,3 @@ def _host() -> str:
 def _full(folder: Path, needed: int | None, room: int | None) -> str:
     what = f"needs {size(needed)}, but {size(room)} are free" if needed is not None and room is not None else "is full"
     return f"the disk of {folder} {what}: free some, or let HF_HUB_CACHE name a folder on another"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -12,16 +12,16 @@ from typing import Any, Self
 
 from tertulia.engines.base import EngineError
 from tertulia.engines.client import HttpEngine
-from tertulia.engines.gguf import GgufFacts, shards_of
+from tertulia.engines.gguf import GgufFacts
 from tertulia.engines.hub import resolve_model
-from tertulia.engines.memory import MemoryPlan, free_memory, plan_memory, size
+from tertulia.engines.loading import load, read_through
+from tertulia.engines.memory import MemoryPlan, free_memory, plan_memory
 from tertulia.engines.progress import Progress, Tell, aside, untold
 from tertulia.errors import TertuliaError
 
 MAX_SLOTS = 256  # llama.cpp's bound on sequences
 MAX_THREADS = 512  # and on threads
 SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
-READ_AT_ONCE = 1 << 24
 
 
 def pebble_path() -> Path:
@@ -96,8 +96,9 @@ class EmbeddedEngine(HttpEngine):
         self._server: Any = None
 
     async def __aenter__(self) -> Self:
-        await aside(self._prepare)
-        self._server = self._start()
+        loop = asyncio.get_running_loop()
+        await aside(lambda: self._prepare(lambda progress: loop.call_soon_threadsafe(self._tell, progress)))
+        self._server = load(self.facts, self.plan, self._threads, SPARE_CONNECTIONS, self._key)
         self._url = self._server.listening_address
         try:
             await super().__aenter__()
@@ -120,50 +121,10 @@ class EmbeddedEngine(HttpEngine):
         # Deleting the server ends it; what was under way ends first, for its connections are closed.
         self._server = None
 
-    def _prepare(self) -> None:
+    def _prepare(self, tell: Tell) -> None:
         """Everything before the load, which lets no Python run: it must not come as a surprise."""
-        file = pebble_path() if self._asked is None else resolve_model(self._asked, self._tell)
+        file = pebble_path() if self._asked is None else resolve_model(self._asked, tell)
         self.facts = GgufFacts.read(file)
         self.plan = plan_memory(self.facts, self._slots_asked, self._context, free_memory())
-        self._tell(Progress(self.plan.line))
-        # The load itself says nothing, but reading the file is the longest part of it: it is read here first.
-        for read, name in _read_through(self.facts):
-            self._tell(Progress(f"loading {name} ({size(self.facts.size)})", read / max(1, self.facts.size)))
-
-    def _start(self) -> Any:
-        import xllamacpp  # type: ignore[import-untyped]
-
-        plan = self.plan
-        params = xllamacpp.CommonParams()
-        params.model.path = str(self.facts.file)
-        params.n_parallel = plan.slots
-        params.n_ctx = plan.slots * (-(-plan.context // 256) * 256)
-        params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{plan.kv_type.upper()}")
-        params.kv_unified = False  # with one common cache each path would pay for the length of all
-        params.cpuparams.n_threads = self._threads
-        params.cpuparams_batch.n_threads = self._threads
-        params.n_threads_http = plan.slots + SPARE_CONNECTIONS + 2
-        params.api_keys = [self._key]
-        params.special = True  # control tokens have a text, so that they can be stop strings
-        params.cache_ram_mib = 0  # paths keep their slots: nothing is to be kept elsewhere
-        params.warmup = False
-        params.ui = False
-        params.endpoint_slots = True
-        params.fit_params = False
-        params.verbosity = -1
-        try:
-            return xllamacpp.Server(params)
-        except RuntimeError:
-            raise EngineError(
-                f"llama.cpp cannot load {self.facts.file} ({plan.line}): is it a whole GGUF file of a model it knows?"
-            ) from None
-
-
-def _read_through(facts: GgufFacts) -> Iterator[tuple[int, str]]:
-    """Reads all files of a model, so that the system has them in memory; yields how far it is."""
-    read = 0
-    for file in shards_of(facts.file):
-        with file.open("rb", buffering=0) as handle:
-            while data := handle.read(READ_AT_ONCE):
-                read += len(data)
-                yield read, facts.file.name
+        tell(Progress(self.plan.line))
+        read_through(self.facts, tell)

@@ -24,11 +24,19 @@ class Progress:
     done: float | None = None
 
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[Progress], object]
 
 
 def untold(progress: Progress) -> None:
     """A `Tell` for callers who do not want to know."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 async def aside(work: Callable[[], Value]) -> Value:

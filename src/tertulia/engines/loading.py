@@ -1,0 +1,66 @@
+"""Loads a model into this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tertulia.engines.base import EngineError
+from tertulia.engines.gguf import GgufFacts, shards_of
+from tertulia.engines.memory import MemoryPlan, size
+from tertulia.engines.progress import Progress, Tell
+
+READ_AT_ONCE = 1 << 24
+
+
+def read_through(facts: GgufFacts, tell: Tell) -> None:
+    """Reads a model's files once, so that the system has them in memory.
+
+    llama.cpp lets no Python run while it loads, and reading is the longest part of a load: this way it can be told
+    how far it is.
+    """
+    read = 0
+    text = f"loading {facts.file.name} ({size(facts.size)})"
+    for file in shards_of(facts.file):
+        with file.open("rb", buffering=0) as handle:
+            while data := handle.read(READ_AT_ONCE):
+                read += len(data)
+                tell(Progress(text, min(1.0, read / max(1, facts.size))))
+
+
+def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str) -> Any:
+    """llama.cpp's server on a loopback port.
+
+    Args:
+        facts: Of the model.
+        plan: How it fits into memory.
+        threads: Threads that compute.
+        spare: Connections beside those of the slots.
+        key: What a request must carry.
+
+    Raises:
+        EngineError: llama.cpp cannot load it.
+    """
+    import xllamacpp  # type: ignore[import-untyped]
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(facts.file)
+    params.n_parallel = plan.slots
+    params.n_ctx = plan.slots * (-(-plan.context // 256) * 256)
+    params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{plan.kv_type.upper()}")
+    params.kv_unified = False  # with one common cache each path would pay for the length of all
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.n_threads_http = plan.slots + spare + 2
+    params.api_keys = [key]
+    params.special = True  # control tokens have a text, so that they can be stop strings
+    params.cache_ram_mib = 0  # paths keep their slots: nothing is to be kept elsewhere
+    params.warmup = False
+    params.ui = False
+    params.endpoint_slots = True
+    params.fit_params = False
+    params.verbosity = -1
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError:
+        raise EngineError(
+            f"llama.cpp cannot load {facts.file} ({plan.line}): is it a whole GGUF file of a model it knows?"
+        ) from None
