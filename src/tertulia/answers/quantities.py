@@ -1,6 +1,6 @@
-"""Numbers as people write them: with units, percent, decimal commas, and the numerals of many scripts.
+"""Numbers with what stands around them: units, currencies, per cent, degrees, bases, times of day.
 
-Everything here is conservative: what cannot be read for certain is not read, and left to math-verify.
+Everything here is conservative: what cannot be read for certain is not read.
 """
 
 from __future__ import annotations
@@ -8,41 +8,36 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from importlib import resources
 from typing import Any
 
-_CHINESE = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
-_TENS = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "萬": 10_000}
-_CHINESE_NUMBER = re.compile(
-    # Ten thousands, thousands, hundreds, tens and ones in their order, a place that is left out marked by 零.
-    r"(?:(?P<myriads>[一二三四五六七八九两兩十百千零〇]+)[万萬])?[零〇]?(?:(?P<thousands>[一二三四五六七八九两兩])千)?[零〇]?"
-    r"(?:(?P<hundreds>[一二三四五六七八九两兩])百)?[零〇]?(?:(?P<tens>[一二三四五六七八九]?)十)?(?P<ones>[零〇]?[一二三四五六七八九]?)"
-)
+from tertulia.answers.numerals import Number, read_number
+
+TOLERANCE = Fraction(5, 1_000_000)
+"""How far a rounded decimal may be from the fraction or root that it stands for, as a part of that."""
+
+SIGNIFICANT = 6
+"""Digits that such a decimal must have, noughts before them not counted."""
+
 _SIGNED = re.compile(r"([+-]?)\s*(.+)", re.DOTALL)
-_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))|(\d+)\s*/\s*(\d+)")
-_MIXED = re.compile(r"(\d+)\s*(?:\\[dtc]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|\s(\d+)\s*/\s*(\d+))")
-_SCIENTIFIC = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*(?:(?:\\times|\\cdot|×|·|\*)\s*10\s*\^\s*(?:\{\s*([+-]?\d+)\s*\}|([+-]?\d+))|[eE]([+-]?\d+))"
+_DEGREES = re.compile(
+    r"(?:\^\s*\{?\s*\\?circ\s*\}?|\\degrees?|degrees?|deg|度|grad|grados?|degrés?|градус\w*|digrii|nyuzi|องศา|ডিগ্রি|డిగ్రీలు|డిగ్రీల)"
+    r"\s*([CFK]|celsius|fahrenheit)?",
+    re.IGNORECASE,
 )
-_NUMBER = re.compile(r"\d[\d.,'’]*|\.\d+")
-_GROUPED = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d{1,3}(?:['’]\d{3})+(?:\.\d+)?"
-    r"|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}(?:\.\d{3})+,\d+"
+_BASED = re.compile(
+    r"([0-9A-F]+(?:\.[0-9A-F]+)?)_\s*(?:\{\s*(\w+)\s*\}|(\d+)|(\w+))|\(([0-9A-F]+)\)_\s*(?:\{\s*(\w+)\s*\}|(\d+))"
 )
-_DEGREES = re.compile(r"(?:\^\s*\{?\s*\\?circ\s*\}?|\\degree|°|degrees?)\s*([CF]|celsius|fahrenheit)?", re.IGNORECASE)
-_CURRENCIES = "$€£¥₹₽৳฿₩₺₦₫"
-_CURRENCY = re.compile(rf"^(?:US|R)?\\?[{_CURRENCIES}]\s*|\s*\\?[{_CURRENCIES}]$")
-_WORD = r"[^\W\d_]+\.?(?:\s*(?:\^\s*\{?\s*-?\d\s*\}?|[²³]))?"
-_UNIT = re.compile(rf"{_WORD}(?:\s*(?:/|per|\s)\s*{_WORD}){{0,2}}")
-_ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|(\d+|\w))")
-_ASCII = {
-    "٫": ".", "٬": ",", "．": ".", "，": ",", "％": "%", "٪": "%", "﹣": "-", "－": "-", "−": "-", "＋": "+",
-    "（": "(", "）": ")", "＝": "=", "／": "/", "⁄": "/", "π": "\\pi ", "∞": "\\infty ", "½": "\\frac{1}{2}",
-    "⅓": "\\frac{1}{3}", "⅔": "\\frac{2}{3}", "¼": "\\frac{1}{4}", "¾": "\\frac{3}{4}",
+_BASES = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
+    "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
 }  # fmt: skip
+_TIME = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))?\s*(?:([ap])\.?\s?m\.?|Uhr|h)?", re.IGNORECASE)
+_WORD = r"[^\W\d_]+(?:['’][^\W\d_]+)?\.?(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
+_UNIT = re.compile(rf"{_WORD}(?:\s*(?:/|\bper\b|-|\s)\s*{_WORD}){{0,4}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,168 +46,200 @@ class Quantity:
 
     Attributes:
         value: The number, percent not applied.
+        places: Digits behind its decimal mark.
         percent: Whether it is a percentage.
-        unit: What it is counted in, in lower case; empty without.
+        unit: What it is counted in, in one form; empty without.
+        base: The base that it is written in, 0 where none is named: 52_8.
     """
 
     value: Fraction
+    places: int = 0
     percent: bool = False
     unit: str = ""
+    base: int = 0
 
 
-def ascii_digits(text: str) -> str:
-    """The text with the digits, signs and separators of other scripts as in ASCII, and 2√3 as in LaTeX."""
-    found = []
-    for character in text:
-        digit = unicodedata.decimal(character, None) if not character.isascii() else None
-        found.append(_ASCII.get(character, character) if digit is None else str(digit))
-    return _ROOT.sub(lambda root: f"\\sqrt{{{root[1] or root[2]}}}", "".join(found))
-
-
-def chinese_number(text: str) -> int | None:
-    """The value of a whole number in Chinese numerals below 100 million, else None.
-
-    Digits alone are read from three of them on, or where one is zero: 三五 is "three to five" as well. 一百二 is 120
-    to some and 102 to nobody, so it is not read.
-    """
-    if not text or any(character not in _CHINESE and character not in _TENS for character in text):
-        return None
-    if not any(character in _TENS for character in text):
-        certain = len(text) != 2 or "零" in text or "〇" in text
-        return int("".join(str(_CHINESE[character]) for character in text)) if certain else None
-    if text in _TENS:
-        return _TENS[text]
-    if re.search(r"[百千万萬][一二三四五六七八九两兩]$", text):
-        return None
-    match = _CHINESE_NUMBER.fullmatch(text)
-    if match is None:
-        return None
-    total = 0
-    if match["myriads"]:
-        myriads = chinese_number(match["myriads"])
-        if myriads is None or myriads >= 10_000:
-            return None
-        total = 10_000 * myriads
-    for name, place in (("thousands", 1000), ("hundreds", 100)):
-        total += _CHINESE[match[name]] * place if match[name] else 0
-    if match["tens"] is not None:
-        total += 10 * (_CHINESE[match["tens"]] if match["tens"] else 1)
-    return total + sum(_CHINESE[character] for character in match["ones"])
-
-
-def quantity(text: str) -> Quantity | None:
+def quantity(text: str, language: str | None = None, gold: bool = False) -> Quantity | None:
     """Reads a number with its unit; None where the text is anything else.
 
-    A comma before three digits separates thousands (1,000; in the Indian way 1,00,000), any other single comma
-    without a blank is a decimal one (3,5; 0,125). A single point is always a decimal point.
-
     Args:
-        text: An answer without the typesetting that `tertulia.answers.equivalence.tidy` takes away.
+        text: An answer without the typesetting that `tertulia.answers.typesetting.tidy` takes away.
+        language: The language it is written in, None where unknown: see `tertulia.answers.numerals.literal`.
+        gold: Whether it is the right answer of a file.
     """
-    text = ascii_digits(text).strip()
-    if (chinese := chinese_number(text.lstrip("负負-"))) is not None:
-        return Quantity(Fraction(-chinese if text[0] in "负負-" else chinese))
-    text = _CURRENCY.sub("", text).strip()
-    signed = _SIGNED.fullmatch(text)
-    if signed is None:
+    if (based := _based(text)) is not None:
+        return based
+    sign, currency, rest = _front(text)
+    percent = re.compile(rf"(?:{_words()['percent_before']})\s*(?=\d)", re.IGNORECASE).match(rest)
+    if percent:
+        rest = rest[percent.end() :]
+    euros = currency == "euro" or rest.rstrip().endswith(("€", "EUR"))
+    if euros and language is None and re.match(r"[1-9]\d{0,2}\.\d{3}(?![\d.,])", rest):
+        language = "de"  # no price has three decimals
+    found = read_number(rest, language, gold)
+    if found is None:
         return None
-    sign, rest = -1 if signed[1] == "-" else 1, _CURRENCY.sub("", signed[2]).strip()
-    readers = ((_MIXED, _mixed), (_FRACTION, _fraction), (_SCIENTIFIC, _scientific), (_NUMBER, _decimal))
-    for pattern, read in readers:
-        if (match := pattern.match(rest)) and (value := read(match)) is not None:
-            return _with_unit(sign * value, rest[match.end() :])
-    return None
+    number, tail = found
+    behind = _with_unit(replace(number, value=sign * number.value), tail)
+    if behind is None or (percent and (behind.percent or behind.unit)):
+        return None
+    behind = replace(behind, percent=True) if percent else behind
+    return replace(behind, unit=currency) if currency and not behind.unit and not behind.percent else behind
 
 
-def same_quantity(gold: str, answer: str) -> bool | None:
-    """Whether two answers are the same number; None where one is no number.
+def same_quantity(a: Quantity, b: Quantity) -> bool:
+    """Whether two quantities are the same.
 
-    A unit, a currency or a per cent sign may be left out on either side; units that are there must be the same,
-    and are never converted. 50 % is 0.5, and is 50 where the other side has no sign. 3,5 is 3.5 on either side;
-    3, 5 with a blank is a list, and so no number.
+    A unit, a currency, a base or a per cent sign may be left out on either side; units that are there must be the
+    same, and are never converted. 50 % is 0.5, and is 50 where the other side has no sign.
     """
-    a, b = quantity(gold), quantity(answer)
-    if a is None or b is None:
-        return None
+    if a.base and b.base:
+        return (a.base, a.value) == (b.base, b.value) or _in_tens(a) == _in_tens(b)
     if a.unit and b.unit and a.unit != b.unit and {a.unit, b.unit} not in ({"degree", "°c"}, {"degree", "°f"}):
         return False
-    if a.value == b.value:
+    if a.value == b.value or rounded(a, b) or rounded(b, a):
         return True
-    if a.percent == b.percent and abs(a.value - b.value) <= Fraction(1, 100_000):
-        return None  # how far a rounded decimal may be off is math-verify's to say
     if a.percent != b.percent:
         percent, plain = (a, b) if a.percent else (b, a)
         return not plain.unit and percent.value / 100 == plain.value
     return False
 
 
-def unit(tail: str) -> str | None:
+def rounded(decimal: Quantity | Number, exact: Quantity | Number) -> bool:
+    """Whether the one is the other, no decimal, rounded or cut at its last digit, with `SIGNIFICANT` digits or more."""
+    if not decimal.places or exact.places or abs(decimal.value) * 10**decimal.places < 10 ** (SIGNIFICANT - 1):
+        return False
+    off = abs(decimal.value - exact.value)
+    return off * 10**decimal.places < 1 and off <= TOLERANCE * abs(exact.value)
+
+
+def same_time(a: str, b: str) -> bool | None:
+    """Whether two times of day are the same, 4:30 p.m. and 16:30; None where one is none."""
+    times = [_time(text) for text in (a, b)]
+    if None in times:
+        return None
+    (one, half, _), (other, half_other, _) = (time for time in times if time is not None)
+    if half and half_other:
+        return one == other and half == half_other
+    return one == other or (bool(half or half_other) and _afternoon(one, half) == _afternoon(other, half_other))
+
+
+def unit(tail: str, typeset: bool = False) -> str | None:
     """The unit in one form (without blanks, an English plural as its singular); None where it is none.
 
     Args:
         tail: What stands behind a number, with the blank between them if there is one.
+        typeset: Whether it is typeset as words, so that two letters are no variables.
     """
     words = _words()
-    apart, tail = tail[:1].isspace() or tail[:1] == "\\", tail.rstrip(". ").removeprefix("\\ ").strip()
+    apart, tail = typeset or tail[:1].isspace(), tail.strip().rstrip(". ")
+    if apart:
+        tail = re.sub(r"^(?:d['’]|(?:de|of|von|du|des|из)\s+)(?=\S)", "", tail)
+    if tail[:1] == "(" and tail[-1:] == ")":
+        tail = tail[1:-1].strip()
+    tail = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", tail, flags=re.IGNORECASE).removeprefix("-")
+    if len(tail) == 1 and unicodedata.category(tail) == "Sc":
+        return str(words["same"].get(tail, tail))
     # Vowel signs are no letters to regular expressions.
     bare = "".join(character for character in tail if unicodedata.category(character)[0] != "M")
-    if not _UNIT.fullmatch(bare):
+    if not _UNIT.fullmatch(bare) or changes_value(tail) or tail.lower() in words["none_alone"]:
         return None
     parts = re.findall(r"[^\W\d_]+", bare)
-    first = parts[0]
-    if any(part.lower() in words["none"] and part not in words["short"] for part in parts):
-        return None
     letters = words["letters"] + words["letters_apart"] if apart else words["letters"]
-    if first.isascii() and len(first) == 1 and first not in letters:
+    first = parts[0]
+    if first.isascii() and len(first) == 1 and first not in letters and not (typeset and len(parts) > 1):
         return None
-    if first.isascii() and (len(first) == 2 or (len(first) == 3 and not apart)) and first not in words["short"]:
+    short = first.isascii() and (len(first) == 2 or (len(first) == 3 and not apart)) and not typeset
+    if short and first not in words["short"]:
         return None
-    plain = re.sub(r"[\s{}]", "", tail.replace("²", "^2").replace("³", "^3"))
-    plain = plain if len(plain) <= 2 else plain.lower()
+    plain = re.sub(r"[\s{}.]", "", re.sub(r"\bper\b", "/", tail))
+    plain = words["same"].get(plain, plain if len(plain) <= 2 else plain.lower())
     plain = words["same"].get(plain, plain)
     plain = plain[:-1] if len(plain) > 3 and plain.endswith("s") and not plain.endswith("ss") else plain
     return str(words["same"].get(plain, plain))
 
 
-def _with_unit(value: Fraction, tail: str) -> Quantity | None:
-    stripped = tail.strip()
+def changes_value(words: str, before: bool = False) -> bool:
+    """Whether words beside a number make it another number, or none: 12 or more, less than 5, 5 factorial."""
+    tables = _words()
+    if any(
+        part in words if before else words.startswith(part) or words.endswith(part) for part in tables["none_inside"]
+    ):
+        return True
+    found = set(re.findall(r"[^\W\d_][\w\u0300-\u036f\u0980-\u0dff]*", words.lower()))
+    return not found.isdisjoint(tables["none_set"]) or (before and not found.isdisjoint(tables["none_before"]))
+
+
+def _front(text: str) -> tuple[int, str, str]:
+    """The sign, the currency and the rest of what may be a quantity."""
+    words, sign, currency = _words(), 1, ""
+    negative = re.compile(rf"(?:{words['negative']})(?=[\s\d〇一二两兩三四五六七八九十百])\s*", re.IGNORECASE)
+    symbol = re.compile(rf"(?:(?:{words['currencies']})(?=[\s\d{words['signs']}])\s*)?([{words['signs']}])?\s*")
+    for _ in range(2):  # -$5 and $-5
+        signed = _SIGNED.fullmatch(text)
+        if signed and signed[1]:
+            sign, text = (-sign if signed[1] == "-" else sign), signed[2]
+        elif found := negative.match(text):
+            sign, text = -sign, text[found.end() :]
+        if (found := symbol.match(text)) and found.end() and not currency:
+            name = found[1] or found[0].strip().rstrip(".").lower()
+            currency, text = str(words["same"].get(name, name)), text[found.end() :]
+            currency = "" if currency in ("us", "r") else currency
+    return sign, currency, text
+
+
+def _with_unit(number: Number, tail: str) -> Quantity | None:
+    words, stripped = _words(), tail.strip()
+    found = Quantity(number.value, number.places)
     if not stripped:
-        return Quantity(value)
-    if re.fullmatch(_words()["percent"], stripped, re.IGNORECASE):
-        return Quantity(value, percent=True)
+        return found
+    if re.fullmatch(words["percent"], stripped, re.IGNORECASE):
+        return replace(found, percent=True)
+    if below := re.search(rf"\s*(?:{words['below_zero']})$", tail, re.IGNORECASE):
+        warm = _with_unit(number, tail[: below.start()])
+        return None if warm is None else replace(warm, value=-warm.value)
     if degrees := _DEGREES.fullmatch(stripped):
-        return Quantity(value, unit=f"°{degrees[1][0].lower()}" if degrees[1] else "degree")
-    counted = unit(_CURRENCY.sub("", tail))
-    return None if counted is None else Quantity(value, unit=counted)
+        return replace(found, unit=f"°{degrees[1][0].lower()}" if degrees[1] else "degree")
+    counted = unit(tail)
+    return None if counted is None else replace(found, unit=counted)
+
+
+def _based(text: str) -> Quantity | None:
+    match = _BASED.fullmatch(text.replace(" ", ""))
+    if match is None:
+        return None
+    digits, name = match[1] or match[5], match[2] or match[3] or match[4] or match[6] or match[7]
+    base = int(name) if name.isdecimal() and len(name) < 3 else _BASES.get(name.lower(), 0)
+    if not 2 <= base <= 36 or "." in digits or len(digits) > 60 or any(int(digit, 16) >= base for digit in digits):
+        return None
+    # Read as it is written: 52 in base 8 is 52 where the other side leaves out the base, as it may a unit.
+    return (
+        Quantity(Fraction(digits), base=base) if digits.isdecimal() else Quantity(Fraction(int(digits, base)), base=10)
+    )
+
+
+def _in_tens(number: Quantity) -> Fraction:
+    return number.value if number.base == 10 else Fraction(int(str(number.value), number.base))
+
+
+def _time(text: str) -> tuple[tuple[int, int, int], str, str] | None:
+    match = _TIME.fullmatch(text.strip())
+    if match is None or not (match[2] or match[4]) or ("." in text[:3] and not match[4]):
+        return None
+    clock = int(match[1]), int(match[2] or 0), int(match[3] or 0)
+    return (clock, (match[4] or "").lower(), text) if clock[0] < 25 and clock[1] < 60 else None
+
+
+def _afternoon(clock: tuple[int, int, int], half: str) -> tuple[int, int, int]:
+    hour = clock[0] % 12 + 12 if half == "p" else 0 if half == "a" and clock[0] == 12 else clock[0]
+    return hour, clock[1], clock[2]
 
 
 @cache
 def _words() -> dict[str, Any]:
-    return tomllib.loads((resources.files("tertulia.answers") / "quantities.toml").read_text("utf-8"))
-
-
-def _mixed(match: re.Match[str]) -> Fraction | None:
-    whole, top, bottom = (int(part) for part in match.groups() if part is not None)
-    return whole + Fraction(top, bottom) if top < bottom else None
-
-
-def _fraction(match: re.Match[str]) -> Fraction | None:
-    top, bottom = (int(part) for part in match.groups() if part is not None)
-    return Fraction(top, bottom) if bottom else None
-
-
-def _scientific(match: re.Match[str]) -> Fraction | None:
-    power = int(match[2] or match[3] or match[4])
-    return Fraction(match[1].replace(",", ".")) * Fraction(10) ** power if abs(power) <= 400 else None
-
-
-def _decimal(match: re.Match[str]) -> Fraction | None:
-    text = match[0].rstrip(".,")
-    if _GROUPED.fullmatch(text) and not text.startswith("0,"):
-        european = 0 <= text.rfind(".") < text.rfind(",") or text.count(".") > 1
-        text = text.replace(".", "").replace(",", ".") if european else re.sub("[,'’]", "", text)
-    elif text.count(",") == 1 and "." not in text:
-        text = text.replace(",", ".")
-    if not re.fullmatch(r"\d*\.?\d+", text) or len(text) > 60:
-        return None
-    return Fraction(text)
+    words = tomllib.loads((resources.files("tertulia.answers") / "quantities.toml").read_text("utf-8"))
+    words["none_set"] = frozenset(words["none"])
+    # All signs of currencies that Unicode has, in the blocks where it has them.
+    blocks = (range(0xA2, 0xA6), range(0x58F, 0x590), range(0x9F2, 0x9FC), range(0xE3F, 0xE40), range(0x20A0, 0x20D0))
+    words["signs"] = "".join(chr(code) for block in blocks for code in block if unicodedata.category(chr(code)) == "Sc")
+    return words

@@ -1,0 +1,84 @@
+"""Words around a value that say nothing of it: "The answer is 5", "Total Cost = 11", "n + 1 for all integers n"."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib import resources
+
+from tertulia.answers.numerals import number_word
+from tertulia.answers.quantities import changes_value
+from tertulia.answers.typesetting import commands, comparable
+
+_LABEL = re.compile(
+    r"(?P<label>[^\d=:<>\\^_+*/{}()\[\],;]*[^\W\d_]{2}[^\d=:<>\\^_+*/{}()\[\],;]*?)\s*(?P<mark>[=:])\s*(?P<rest>.+)",
+    re.DOTALL,
+)
+_SENTENCE = re.compile(
+    r"(?P<words>[^\d=<>\\^_+*/{}()\[\]]*[^\W\d_]{2}[^\d=<>\\^_+*/{}()\[\]]*?)(?P<rest>(?:\W*-)?\W*\d.*)", re.DOTALL
+)
+
+
+def announced_off(text: str) -> str:
+    """The text without the announcement of an answer: "Answer: 5" is 5 on either side."""
+    if found := _patterns()["announced"].match(text):
+        rest = text[found.end() :].strip()
+        return rest if rest and rest != text else text
+    return text
+
+
+def label_off(text: str) -> tuple[str, str] | None:
+    """A value, and its name in words: "Total Cost = 11", "radius: 1"; None where there is no such name."""
+    found = _LABEL.fullmatch(text)
+    if found is None or not commands()["functions"].isdisjoint(found["label"].lower().split()):
+        return None
+    label = found["label"].strip()
+    if changes_value(label, before=True) or (
+        found["mark"] == "=" and re.fullmatch("[a-z]{2}|[b-df-hj-np-tv-z]{3}", label)
+    ):
+        return None  # not the product in xy = 1
+    return found["rest"], comparable(label).casefold()
+
+
+def sentence_end(text: str) -> str | None:
+    """What a sentence ends in, from its only number on: "Adam loses 16 dollars"; None where words change its value."""
+    found = _SENTENCE.fullmatch(text)
+    if found is None:
+        return None
+    words = found["words"]
+    if not commands()["functions"].isdisjoint(words.lower().split()) or re.fullmatch(r"\s*[A-Za-z]{1,3}\s*", words):
+        return None
+    copula = _patterns()["is"].search(words)
+    bare = words[: copula.start()] if copula else words
+    if changes_value(bare, before=True) or changes_value(words, before=True):
+        return None
+    if (place := number_word(words)) is not None:
+        return words[place:] + found["rest"]  # Swahili: shilingi elfu 70
+    return found["rest"].strip()
+
+
+def qualifier_off(text: str) -> tuple[str, str] | None:
+    """A value, and for whom it holds; None where nothing is said of that."""
+    patterns = _patterns()
+    if found := patterns["for_all"].search(text):
+        value = text[: found.start()].strip().rstrip(",;. ")
+        return (value, comparable(found[0]).casefold()) if value else None
+    if (found := patterns["of_all"].match(text)) and text[found.end() :].strip():
+        return text[found.end() :].strip(), comparable(found[0]).casefold()
+    return None
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    words = tomllib.loads((resources.files("tertulia.answers") / "phrases.toml").read_text("utf-8"))
+    announced = "|".join(words["announced"])
+    return {
+        "announced": re.compile(rf"\s*(?:{announced})\s*(?:[:=]\s*|\s(?=\S)|(?=[\d\\]))", re.IGNORECASE),
+        "is": re.compile(rf"(?:{'|'.join(words['is'])})\s*$", re.IGNORECASE),
+        "for_all": re.compile(
+            rf"(?:^|[\s,;(])(?:{'|'.join(words['for_all'])})$|(?:{'|'.join(words['for_all'][-6:])})$",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        "of_all": re.compile(rf"(?:{'|'.join(words['of_all'])})\s*", re.IGNORECASE),
+    }
