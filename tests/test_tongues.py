@@ -48,6 +48,68 @@ def test_formulas_digits_and_code_say_nothing() -> None:
     assert off_target(f"{THOUGHTS['sw']} {text}", "sw").switched == 0
 
 
+NEAR = {
+    ("pt", "es"): "Primeiro somamos os dois preços. Depois tiramos o desconto de cada bilhete.",
+    ("nl", "de"): "Eerst tellen we de kosten van de kaartjes op. Daarna halen we de korting eraf.",
+    ("uk", "ru"): "Спочатку додаємо обидві ціни. Потім віднімаємо знижку на кожен квиток.",
+    ("it", "fr"): "Prima sommiamo i due prezzi. Poi togliamo lo sconto di ogni biglietto.",
+}
+
+
+@pytest.mark.parametrize(("near", "language"), NEAR)
+def test_a_near_language_outside_the_eleven_is_off_target(near: str, language: str) -> None:
+    found = off_target(NEAR[near, language], language)
+    assert (found.language, found.off_target, found.switched, found.sentences) == (near, True, 1.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("hangul", "먼저 두 가격을 더합니다. 그런 다음 할인을 뺍니다."),
+        ("arabic", "أولا نجمع السعرين. ثم نطرح الخصم من كل تذكرة."),
+        ("devanagari", "पहले हम दोनों दाम जोड़ते हैं। फिर छूट घटाते हैं।"),
+        ("hebrew", "קודם נחבר את שני המחירים. אחר כך נחסיר את ההנחה."),
+        ("greek", "Πρώτα προσθέτουμε τις δύο τιμές. Μετά αφαιρούμε την έκπτωση."),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "bn", "zh"])
+def test_a_script_that_none_of_the_eleven_uses_is_off_target(script: str, text: str, language: str) -> None:
+    found = off_target(text, language)
+    assert (found.language, found.off_target, found.switched, found.sentences) == (script, True, 1.0, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "70 times 500 is 35,000.",
+        "PQR is a triangle, PQ = QR.",
+        "lcm(9, 6) = 18, gcd(9, 6) = 3.",
+        "cos(x) + tan(y) = 2",
+        "α + β = 90",
+        "9+5=14",
+    ],
+)
+def test_short_arithmetic_and_formulas_are_never_another_language(text: str) -> None:
+    for language in ("en", "de", "sw"):
+        assert off_target(text, language).off_target is not True
+        assert off_target(f"{THOUGHTS[language]}\n{text}", language).switched == 0
+
+
+def test_short_sentences_are_judged_together_where_none_is_long_enough() -> None:
+    found = off_target("She has 9 pens.\nHe has 5.\nThey have 14.", "en")
+    assert (found.language, found.off_target, found.sentences) == ("en", False, 1)
+
+
+def test_chinese_characters_alone_are_chinese_or_japanese_by_the_rest() -> None:
+    alone = "5個×3=15個。合計15個。"
+    assert off_target(alone, "ja").off_target is False and off_target(alone, "zh").off_target is False
+    assert off_target(alone, "en").off_target is True
+    assert off_target(f"{THOUGHTS['ja']}{alone}", "ja").switched == 0
+    assert off_target(f"{THOUGHTS['ja']}{alone}", "zh").switched == 1
+    chinese = off_target(f"{THOUGHTS['zh']}{alone}", "ja")
+    assert chinese.language == "zh" and chinese.switched == 1
+
+
 def test_on_the_world_words_are_known() -> None:
     found = off_target("1) dazu 3; 2) halb\n1) 5+3=8\n2) 8/2=4\n", "de", world=True)
     assert (found.language, found.off_target, found.sentences) == ("de", False, 1)
