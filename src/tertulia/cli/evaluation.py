@@ -21,9 +21,11 @@ FAILED = 1  # exit code: some circles failed
 FOLDER = Path("evaluations")
 EXAMPLE = "independent, leap, leap-single, moa, early-stop, echo, false, recheck; with settings: leap:heard=2,every=512"
 
-Task = Annotated[str, typer.Argument(help="aime2024, aime2025, aimo2025, gpqa-diamond, math500 or world.")]
+TASKS = "aime2024, aime2025, aimo2025, aqua, gpqa-diamond, gsm8k, gym, math500, mawps, mgsm, svamp, world"
+Task = Annotated[str, typer.Argument(help=f"One of {TASKS}.")]
 Methods = Annotated[list[str] | None, typer.Option("--method", help=f"What to compare, once for each: {EXAMPLE}.")]
-Data = Annotated[Path | None, typer.Option(help="Questions from a file: JSON, JSONL, CSV or parquet.", metavar="FILE")]
+DATA = "Questions from a file: JSON, JSONL, CSV, TSV, parquet, arrow; for gym rg:NAME?size=200&seed=1."
+Data = Annotated[Path | None, typer.Option(help=DATA, metavar="FILE")]
 Revision = Annotated[str | None, typer.Option(help="Of the data set on the hub, where none is pinned.")]
 Limit = Annotated[int | None, typer.Option(help="The first so many questions.")]
 Circles = Annotated[int, typer.Option(help="Circles a question.")]

@@ -85,50 +85,29 @@ def _task(name: str, circles: int, **options: Any) -> Task:
     return benchmark(name, tasks.load(name, **given), circles, **given)
 
 
-@task
-def aime2024(data: str | None = None, language: str = "en", limit: int | None = None, circles: int = 1) -> Task:
-    """AIME 2024, from the hub or from a file of the user's."""
-    return _task("aime2024", circles, data=data, language=language, limit=limit)
+def _benchmark_task(known: tasks.Benchmark) -> Any:
+    """A benchmark as Inspect knows it."""
+
+    def make(
+        data: str | None = None,
+        language: str | None = None,
+        limit: int | None = None,
+        circles: int = 1,
+        seed: int | None = None,
+        revision: str | None = None,
+        difficulty: str | None = None,
+        split: str | None = None,
+        first: int | None = None,
+    ) -> Task:
+        options = {"data": data, "language": language, "limit": limit, "seed": seed, "revision": revision}
+        return _task(known.name, circles, **options, difficulty=difficulty, split=split, first=first)
+
+    make.__doc__ = f"{known.title}; the arguments are those of `tertulia.tasks.load`."
+    make.__name__ = make.__qualname__ = known.name.replace("-", "_")
+    return task(name=make.__name__)(make)
 
 
-@task
-def aime2025(data: str | None = None, language: str = "en", limit: int | None = None, circles: int = 1) -> Task:
-    """AIME 2025, from the hub or from a file of the user's."""
-    return _task("aime2025", circles, data=data, language=language, limit=limit)
-
-
-@task
-def aimo2025(data: str | None = None, language: str = "en", limit: int | None = None, circles: int = 1) -> Task:
-    """The ten reference problems of AIMO 2025, from a file of the user's."""
-    return _task("aimo2025", circles, data=data, language=language, limit=limit)
-
-
-@task
-def gpqa_diamond(
-    data: str | None = None, language: str = "en", limit: int | None = None, circles: int = 1, seed: int = 1
-) -> Task:
-    """GPQA-Diamond; the seed shuffles its options."""
-    return _task("gpqa-diamond", circles, data=data, language=language, limit=limit, seed=seed)
-
-
-@task
-def math500(data: str | None = None, language: str = "en", limit: int | None = None, circles: int = 1) -> Task:
-    """MATH500, from the hub or from a file of the user's."""
-    return _task("math500", circles, data=data, language=language, limit=limit)
-
-
-@task
-def world(
-    language: str = "en",
-    difficulty: str = "default",
-    split: str = "test",
-    first: int = 0,
-    limit: int = 200,
-    circles: int = 1,
-) -> Task:
-    """The synthetic world, which the packaged model is trained on."""
-    options = {"language": language, "difficulty": difficulty, "split": split, "first": first}
-    return _task("world", circles, limit=limit, **options)
+TASKS = {name: _benchmark_task(known) for name, known in tasks.BENCHMARKS.items()}
 
 
 def method(
@@ -275,4 +254,15 @@ class StopEngines(Hooks):
         await asyncio.shield(BENCHES.close())
 
 
-__all__ = ["PLACEBOS", "RECORD", "SOLVERS", "benchmark", "circle", "leap", "method", "question_of", "sample_of"]
+__all__ = [
+    "PLACEBOS",
+    "RECORD",
+    "SOLVERS",
+    "TASKS",
+    "benchmark",
+    "circle",
+    "leap",
+    "method",
+    "question_of",
+    "sample_of",
+]

@@ -42,6 +42,7 @@ def check_questions(task: str, languages: Sequence[str], data: str | None) -> No
         TertuliaError: A language has no questions of its own, or the file cannot be read. One line.
     """
     from tertulia.tasks import BENCHMARKS, load
+    from tertulia.tasks.fields import tells_language
     from tertulia.tasks.files import read_rows
 
     benchmark = BENCHMARKS.get(task)
@@ -59,7 +60,7 @@ def check_questions(task: str, languages: Sequence[str], data: str | None) -> No
         return
     if "{language}" not in data and len(set(languages)) > 1:
         for number, row in enumerate(read_rows(Path(data).expanduser()), 1):
-            if not any(name and name.strip().lower() == "language" and told for name, told in row.items()):
+            if not tells_language(row):
                 raise TertuliaError(
                     f"{data}, row {number}: names no language, and would be asked as it stands in "
                     f"{', '.join(languages)}: put {{language}} into the file's name, or a field language into each row"

@@ -19,7 +19,7 @@ class HubSet:
         split: the split that holds the questions.
         revision: the commit (40 hex digits), or None where none is known: then the caller names one. A branch
             would be a different benchmark tomorrow.
-        columns: field as `tertulia.tasks.rows` knows it -> column; all other columns are left out. Empty where
+        columns: field as `tertulia.tasks.fields` knows it -> column; all other columns are left out. Empty where
             the columns have the usual names.
         gated: whether its terms have to be accepted on the hub first.
     """
@@ -46,6 +46,9 @@ class Benchmark:
         facts: fields of a row that are kept in `Question.data`, in lower case with underscores.
         options: what `tertulia.tasks.load` takes besides its own arguments.
         generate: makes the questions, for a benchmark that has no rows.
+        numeric: whether every right answer is a number; a row whose answer is not is refused.
+        story: fields that stand before the question, as parts of it.
+        shuffle: whether the options of a choice are shuffled, for sets that have the right one at a fixed place.
     """
 
     name: str
@@ -57,3 +60,6 @@ class Benchmark:
     facts: tuple[str, ...] = ()
     options: tuple[str, ...] = ("revision",)
     generate: Callable[..., list[Question]] | None = None
+    numeric: bool = False
+    story: tuple[str, ...] = ()
+    shuffle: bool = True

@@ -1,40 +1,48 @@
-"""Rows of a file of questions: JSON, JSON lines, CSV or parquet."""
+"""Rows of a file of questions: JSON, JSON lines, tables of text, parquet, or a folder that `datasets` saved."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
+from tertulia.tasks.arrow import arrow, folder, parquet
+from tertulia.tasks.fields import TEXT, normal
+from tertulia.tasks.tables import table
 
 ROWS_UNDER = ("data", "rows", "questions", "examples")
 
 Row = dict[str, Any]
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file, as they stand in it.
 
-    What it is follows from its suffix (.json, .jsonl, .ndjson, .csv, .parquet), and else from its first bytes.
-    JSON is a list of objects, or an object with that list under data, rows, questions or examples.
+    What it is follows from its suffix (.json, .jsonl, .ndjson, .csv, .tsv, .parquet, .arrow), and else from its first
+    bytes. JSON is a list of objects, or an object with that list under data, rows, questions or examples.
 
     Args:
-        path: the file. It is read once, so that a pipe will do.
+        path: the file, read once, so that a pipe will do; or a folder of `datasets.save_to_disk`.
 
     Raises:
         TertuliaError: it cannot be read, is not what it seems to be, or holds no rows.
     """
-    content = _content(path)
-    rows = (_READERS.get(path.suffix.lower()) or _reader_for(content))(path, content)
+    if path.is_dir():
+        rows: list[Any] = folder(path)
+    else:
+        content = _content(path)
+        rows = (_READERS.get(path.suffix.lower()) or _reader_for(content))(path, content)
     if not rows:
         raise TertuliaError(f"{path} holds no rows: expected at least one question")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise TertuliaError(f"{path}, row {number}: is {_called(row)}, expected an object with a question's fields")
+        if broken := _broken(row):
+            raise TertuliaError(f"{path}, row {number}: the field {broken!r} has half of a surrogate pair; correct it")
     return rows
 
 
@@ -43,8 +51,6 @@ def _content(path: Path) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError:
         raise TertuliaError(f"the data file {path} does not exist: give the path of a file of questions") from None
-    except IsADirectoryError:
-        raise TertuliaError(f"{path} is a directory: give the path of a file of questions in it") from None
     except OSError as error:
         raise TertuliaError(f"{path} cannot be read: {error.strerror}; give a file that can be") from error
     if not content.strip():
@@ -55,8 +61,8 @@ def _content(path: Path) -> bytes:
 def _reader_for(content: bytes) -> Callable[[Path, bytes], list[Any]]:
     """What reads a file whose suffix says nothing."""
     if content.startswith(b"PAR1"):
-        return _parquet
-    return _json if content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{") else _csv
+        return parquet
+    return _json if content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{") else _table
 
 
 def _text(path: Path, content: bytes) -> str:
@@ -65,6 +71,10 @@ def _text(path: Path, content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise TertuliaError(f"{path}, line {line}: is not UTF-8; save the file as UTF-8") from error
+
+
+def _table(path: Path, content: bytes) -> list[Any]:
+    return table(path, _text(path, content))
 
 
 def _json(path: Path, content: bytes) -> list[Any]:
@@ -78,6 +88,8 @@ def _json(path: Path, content: bytes) -> list[Any]:
         raise _not_json(path, error.lineno, error.msg) from error
     except (ValueError, RecursionError) as error:
         raise TertuliaError(f"{path} is not JSON that can be read ({error}); correct it") from error
+    if isinstance(value, dict) and any(normal(name) in TEXT for name in value):
+        return [value]  # JSON lines of one line
     if isinstance(value, dict):
         value = next((value[name] for name in ROWS_UNDER if isinstance(value.get(name), list)), value)
     if not isinstance(value, list):
@@ -114,41 +126,9 @@ def _not_json(path: Path, line: int, said: str) -> TertuliaError:
     return TertuliaError(f"{path}, line {line}: is not JSON ({said}); correct it")
 
 
-def _csv(path: Path, content: bytes) -> list[Any]:
-    reader = csv.DictReader(io.StringIO(_text(path, content), newline=""), strict=True)
-    rows: list[Any] = []
-    try:
-        header = list(reader.fieldnames or ())
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if twice:
-            raise TertuliaError(f"{path}: the column {twice[0]!r} is there twice; rename one")
-        for row in reader:
-            rows.append(row)
-            if None in row:
-                raise TertuliaError(
-                    f"{path}, row {len(rows)}: has more cells than the header; put quotes around commas"
-                )
-    except csv.Error as error:
-        # A quote that is never closed is found at the end of the file only: the row says where it was opened.
-        place = f"row {len(rows) + 1}" if reader.line_num else "the header"
-        raise TertuliaError(f"{path}, {place}: is not CSV ({error}); correct it") from error
-    return rows
-
-
-def _parquet(path: Path, content: bytes) -> list[Any]:
-    try:
-        import pyarrow  # type: ignore[import-untyped]
-        from pyarrow import parquet
-    except ImportError as error:
-        raise TertuliaError(
-            f"{path} is parquet, which needs the extra eval: pip install 'tertulia[eval]', or give JSON or CSV"
-        ) from error
-    try:
-        rows: list[Any] = parquet.read_table(pyarrow.BufferReader(content)).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())
-        raise TertuliaError(f"{path} is not parquet that can be read ({said}); give a whole parquet file") from error
-    return rows
+def _broken(row: dict[str, Any]) -> str | None:
+    """Name of a field whose text no UTF-8 can hold; such a half comes from an escape of JSON."""
+    return next((name for name, value in row.items() if _HALF.search(f"{name}{value}")), None)
 
 
 def _called(value: Any) -> str:
@@ -160,6 +140,8 @@ _READERS: dict[str, Callable[[Path, bytes], list[Any]]] = {
     ".json": _json,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
-    ".csv": _csv,
-    ".parquet": _parquet,
+    ".csv": _table,
+    ".tsv": _table,
+    ".parquet": parquet,
+    ".arrow": arrow,
 }
