@@ -38,15 +38,15 @@ def choice_of(row: Row) -> tuple[list[str], int]:
     values, labels = _values(row, shown, value)
     options = [row.plain_value(option, f"option {place} of {shown!r}") for place, option in enumerate(values, 1)]
     options = _without_letters(options)
-    name = row.find(ANSWER)
-    if name is None:
+    given = row.find(ANSWER)
+    if given is None:
         raise row.missing(f"the answer (one of {', '.join(ANSWER[:5])})")
-    answer = row.plain(name)
-    raw = row.fields[name][1]
+    answer = row.plain(given)
+    raw = row.fields[given][1]
     if "\\boxed" in answer:
         boxed = extract_answer(answer, "choice")
         if boxed is None:
-            raise row.wrong(f"the field {row.shown(name)!r} has a \\boxed{{...}} without an answer in it")
+            raise row.wrong(f"the field {row.shown(given)!r} has a \\boxed{{...}} without an answer in it")
         raw = answer = boxed
     texts = [isinstance(option, str) for option in values]
     return options, _place(row, raw, answer, options, labels, all(texts))
