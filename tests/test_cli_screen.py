@@ -183,6 +183,12 @@ def test_streams_that_cannot_be_used_are_told_in_one_line(shell: str, part: str)
     assert part in _one_line(_started("solve", "--engine", "scripted", shell=shell))
 
 
+def test_an_error_that_cannot_be_told_keeps_its_exit_code() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    assert _started("solve", "--paths", "0", "--engine", "scripted", shell='"$@" 2> /dev/full').returncode == 2
+
+
 def test_a_closed_output_loses_no_journal(tmp_path: Path) -> None:
     journal = tmp_path / "run.jsonl"
     done = _started("solve", "--engine", "scripted", "--journal", str(journal), shell='"$@" >&- 2>&-')

@@ -7,13 +7,23 @@ import logging
 import subprocess
 import sys
 import warnings
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.quiet import LINES, quiet
+from tertulia.evaluation.quiet import LINES, quiet, without_tracebacks
+
+
+def test_a_panel_with_a_traceback_is_not_shown_and_all_else_is() -> None:
+    stream = StringIO()
+    shown = without_tracebacks(stream)
+    print("5 of 8", file=shown)
+    print("╭─ Traceback (most recent call last) ─╮\n│ x.py:3 │", end="", file=shown)
+    print("done", file=shown)
+    assert stream.getvalue() == "5 of 8\ndone\n" and not shown.isatty()
 
 
 class Heard(logging.Handler):

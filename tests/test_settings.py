@@ -104,10 +104,11 @@ def test_a_profile_is_found_by_the_name_of_the_model_or_of_its_file(tmp_path: An
         ("[claims]\nsummary_step = '('", "is no regular expression"),
         ("name = ", "is not TOML"),
         ("colour = 1", "colour"),
+        (b"name = '\xff'", "is not UTF-8: invalid start byte at byte 8"),
     ],
 )
-def test_a_wrong_profile_is_said_in_one_line(tmp_path: Any, text: str, line: str) -> None:
-    (tmp_path / "mine.gguf.profile.toml").write_text(text)
+def test_a_wrong_profile_is_said_in_one_line(tmp_path: Any, text: str | bytes, line: str) -> None:
+    (tmp_path / "mine.gguf.profile.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(TertuliaError, match=line) as caught:
         profile_for(tmp_path / "mine.gguf")
     assert "\n" not in str(caught.value)

@@ -121,7 +121,12 @@ def profile_for(model: str | Path | None) -> Profile:
         return _packaged()["pebble"]
     own = Path(f"{model}.profile.toml")
     if str(model).endswith(".gguf") and own.is_file():
-        return _parse(own.read_text("utf-8"), str(own))
+        try:
+            return _parse(own.read_text("utf-8"), str(own))
+        except OSError as error:
+            raise TertuliaError(f"the profile {own} cannot be read: {error.strerror}; give one that can be") from error
+        except UnicodeDecodeError as error:
+            raise TertuliaError(f"the profile {own} is not UTF-8: {error.reason} at byte {error.start}") from error
     name = Path(str(model)).name.lower()
     for profile in _packaged().values():
         if any(fnmatchcase(name, pattern) for pattern in profile.models):

@@ -42,16 +42,19 @@ def _run(arguments: list[str]) -> int:
     except TertuliaError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        screen.drop_output()  # whoever read our output has left
+        screen.drop(sys.stdout)  # whoever read our output has left
         return 141
     except OSError as error:
-        screen.drop_output()
+        screen.drop(sys.stdout)
         where = error.filename or "standard output, or a file,"
         return _fail(f"{where} cannot be read or written: {error.strerror or error}; give another place")
 
 
 def _fail(message: str) -> int:
-    from tertulia.cli.screen import fit
+    from tertulia.cli.screen import drop, fit
 
-    print(fit(f"tertulia: {message}"), file=sys.stderr)
+    try:
+        print(fit(f"tertulia: {message}"), file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)  # there is nowhere left to say so; the exit code does
     return USER_ERROR

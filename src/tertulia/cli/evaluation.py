@@ -11,7 +11,7 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.screen import console as new_console
-from tertulia.cli.screen import fit, say
+from tertulia.cli.screen import fit, say, typed_text
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def evaluate(
         at_once=at_once,
         weight=injected_weight,
     )
-    folder = log_dir or FOLDER / f"{task}-{seed}"
+    folder = Path(typed_text(str(log_dir or FOLDER / f"{task}-{seed}"), "--log-dir"))
     display = "none" if json_ else "rich" if sys.stdout.isatty() else "plain"
     tell = (lambda line: say(line, to_stderr=True)) if json_ else say
     outcome = run(asked, folder, display=display, tell=tell)
@@ -98,9 +98,7 @@ def evaluate(
         print(f"Logs: {folder}. Plot: {picture}. Circles one by one: inspect view --log-dir {folder}")
     failed, error = outcome.failed
     if failed:
-        say(
-            f"{failed} circles failed; the same command tries them again. The first error: {fit(error)}", to_stderr=True
-        )
+        say(f"{failed} circles failed; the same command tries them again. First error: {fit(error)}", to_stderr=True)
         raise typer.Exit(FAILED)
 
 

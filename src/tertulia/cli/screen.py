@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tertulia.errors import TertuliaError
 
@@ -111,10 +111,10 @@ def printable() -> Iterator[None]:
                 sys.stdout.reconfigure(errors=errors)
 
 
-def drop_output() -> None:
-    """Gives up standard output, so that Python does not complain once more when it flushes at exit."""
+def drop(stream: TextIO) -> None:
+    """Gives up a standard stream, so that Python does not complain once more when it flushes at exit."""
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fill() -> None:

@@ -11,8 +11,9 @@ import asyncio
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tertulia import tasks
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
-from tertulia.evaluation.quiet import quiet
+from tertulia.evaluation.quiet import quiet, without_tracebacks
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
 from tertulia.evaluation.thinking import MISSING, told
 from tertulia.files import working_in
@@ -252,7 +253,7 @@ def run_arm(
     )
     logs = folder / one.slug / "logs"
     # Inspect greets on standard output whatever the display is; what goes wrong is in the log.
-    with quiet(), redirect_stdout(io.StringIO()) if display == "none" else nullcontext():
+    with quiet(), redirect_stdout(io.StringIO() if display == "none" else without_tracebacks(sys.stdout)):
         _, found = eval_set(
             task,
             log_dir=str(logs),

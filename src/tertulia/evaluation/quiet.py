@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any, TextIO, cast
 
 LINES = {
     # Embeddings and head are one: the head is not missing, it is saved once.
@@ -38,6 +39,29 @@ def quiet() -> Iterator[None]:
             logger.addFilter(dropped)
             stack.callback(logger.removeFilter, dropped)
         yield
+
+
+def without_tracebacks(stream: TextIO) -> TextIO:
+    """A stream that drops what is written to it with a traceback; Inspect writes a whole panel at once.
+
+    What failed is told in one line of ours, and its traceback is in the log.
+    """
+    return cast(TextIO, _WithoutTracebacks(stream))
+
+
+class _WithoutTracebacks:
+    """What `without_tracebacks` makes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes the text, unless there is a traceback in it."""
+        return len(text) if "Traceback (most recent call last)" in text else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the stream's."""
+        return getattr(self._stream, name)
 
 
 class _Dropped(logging.Filter):
