@@ -9,26 +9,33 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from tertulia.engines.scripted import ScriptedEngine
 
-STORY = "Plan: start and add the doubles.\n1) 13+80=93 — বাংলা, ไทย, 🙂\n2) 93*2=186, right?\n</think>186<|end|>"
 Json = dict[str, Any]
+STORY = "Plan: start and add the doubles.\n1) 13+80=93 — বাংলা, ไทย, 🙂\n2) 93*2=186, right?\n</think>186<|end|>"
 
 
 @dataclass
 class Trouble:
-    """What goes wrong in one generation: an HTTP status, or a stream that is cut, stalls or ends early."""
+    """What goes wrong in one generation: an HTTP status, or a stream that is cut, stalls or ends early.
+
+    `raw` is sent instead of an answer, and the connection closed. `mangle` makes other bytes of an event (of
+    llama.cpp's whole answer), by its place in the stream.
+    """
 
     status: int = 0
     retry_after: str = ""
     cut_after: int | None = None
     stall_after: int | None = None
     finish: str = ""
+    raw: bytes = b""
+    mangle: Callable[[Json, int], bytes] | None = None
+    said: str = ""  # what the body of an HTTP status says
 
 
 @dataclass
@@ -54,6 +61,16 @@ class Fake:
     close_after_answer: bool = False
     fragments: bool = False
     spaces: bool = False  # blanks in the JSON
+    answers: dict[str, bytes] = field(default_factory=dict)  # what is said at a path instead, whatever is asked
+    slots: int = 3
+    refuses: tuple[str, ...] = ()  # fields of a request that it does not take
+    reason: str | None = ""  # what its stream gives as the reason to finish, instead of its own
+    trims: int = 0  # plain OpenAI: characters of the stop string that stay in the text
+    counts: bool = True  # whether it tells the usage
+    overrun: int = 0  # tokens that it goes on after the limit
+    busy: dict[int, int] = field(default_factory=dict)  # requests at work, by slot of a llama.cpp server
+    clashes: int = 0  # requests that went to a busy slot
+    notices: float = 0.0  # seconds until it sees that a connection was closed
     owner: str = ""  # who the list of models says it belongs to
 
     def __post_init__(self) -> None:
@@ -108,7 +125,14 @@ class Fake:
         if path in ("/v1/completions", "/generate", "/completion"):
             self.bodies.append(body)
             self.headers.append(headers)
+            wrong = next((name for name in self.refuses if name in body), None)
+            if wrong is not None:
+                return _send(
+                    writer, 422, {"detail": [{"msg": "Extra inputs are not permitted", "loc": ["body", wrong]}]}
+                )
             return await self._generate(path, body, reader, writer)
+        if path in self.answers:
+            return _send(writer, 200, self.answers[path])
         answer = await self._about(path, body)
         return _send(writer, 404 if answer is None else 200, answer or {"detail": "Not Found"})
 
@@ -134,10 +158,12 @@ class Fake:
     async def _about_llama(self, path: str, body: Json) -> Any:
         if path == "/props":
             settings = {"n_ctx": self.context}
-            return {"default_generation_settings": settings, "total_slots": 3, "eos_token": "<|end|>"}
+            return {"default_generation_settings": settings, "total_slots": self.slots, "eos_token": "<|end|>"}
         if path == "/tokenize":
             special = bool(body.get("parse_special"))
             return {"tokens": await self.words.tokenize(body["content"], special=special)}
+        if path == "/slots":
+            return [{"id": slot, "is_processing": bool(self.busy.get(slot))} for slot in range(self.slots)]
         if path == "/detokenize":
             return {"content": await self.words.detokenize(body["tokens"])}
         return None
@@ -148,18 +174,26 @@ class Fake:
         trouble = self.troubles.popleft() if self.troubles else Trouble()
         if trouble.status:
             extra = f"Retry-After: {trouble.retry_after}\r\n" if trouble.retry_after else ""
-            return _send(writer, trouble.status, {"error": {"message": "too much\nto do"}}, extra)
+            return _send(writer, trouble.status, trouble.said or {"error": {"message": "too much\nto do"}}, extra)
+        if trouble.raw:
+            writer.write(trouble.raw)
+            await writer.drain()
+            raise _Cut
         if path == "/completion":
-            return _send(writer, 200, await self._whole(body, trouble))
+            return await self._answer_whole(body, trouble, reader, writer)
         self.running += 1
         self.most = max(self.most, self.running)
         gone = asyncio.create_task(reader.read(1))
         try:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
             separators = None if self.spaces else (",", ":")
+            at = -1
             async for event in self._events(path, body, trouble):
                 if gone.done():
                     raise _Cut
+                at += 1
+                if trouble.mangle and not isinstance(event, bytes):
+                    event = trouble.mangle(event, at)
                 data = (
                     b"data: "
                     + (event if isinstance(event, bytes) else json.dumps(event, separators=separators).encode())
@@ -175,6 +209,26 @@ class Fake:
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
 
+    async def _answer_whole(self, body: Json, trouble: Trouble, reader: Any, writer: Any) -> None:
+        slot = body.get("id_slot", -1)
+        self.clashes += bool(self.busy.get(slot))
+        self.busy[slot] = self.busy.get(slot, 0) + 1
+        gone = asyncio.create_task(reader.read(1))
+        whole = asyncio.create_task(self._whole(body, trouble))
+        try:
+            await asyncio.wait([gone, whole], return_when=asyncio.FIRST_COMPLETED)
+            if not whole.done():
+                self.aborted += 1
+                await asyncio.sleep(self.notices)
+                raise _Cut
+            answer = whole.result()
+            _send(writer, 200, trouble.mangle(answer, 0) if trouble.mangle else answer)
+        finally:
+            self.busy[slot] -= 1
+            gone.cancel()
+            whole.cancel()
+            await asyncio.gather(gone, whole, return_exceptions=True)
+
     async def _whole(self, body: Json, trouble: Trouble) -> Json:
         """llama.cpp's answer, which is silent until the end."""
         prompt, ids = await self._next(body)
@@ -189,6 +243,8 @@ class Fake:
             "stopping_word": matched or "",
             "truncated": False,
         }
+        if body.get("n_probs"):
+            answer["completion_probabilities"] = [{"id": token, "logprob": _logprob(token)} for token in told]
         return answer | {"tokens_evaluated": prompt, "timings/cache_n": prompt - 1}
 
     async def _write(self, writer: Any, data: bytes) -> None:
@@ -201,7 +257,7 @@ class Fake:
         prompt, ids = await self._next(body)
         params = body.get("sampling_params", body)
         limit = params.get("max_tokens") or params.get("max_new_tokens")
-        told, finish, matched = self._until(ids[:limit], params)
+        told, finish, matched = self._until(ids[: limit + self.overrun], params)
         if trouble.finish:
             told = told[:5]
         usage = {"prompt_tokens": prompt, "completion_tokens": len(told)}
@@ -214,11 +270,23 @@ class Fake:
             upto = min(start + self.chunk, len(told))
             last = upto == len(told)
             reason = (trouble.finish or finish) if last else None
+            if last and self.reason != "":
+                reason = self.reason
+            probable = params.get("logprobs") or body.get("return_logprob")
             if self.kind == "sglang":
-                yield await self._sglang(told, start, upto, reason, matched, usage | {"cached_tokens": cached})
+                event = await self._sglang(told, start, upto, reason, matched, usage | {"cached_tokens": cached})
+                if probable:
+                    first = start if self.incremental else 0
+                    rows = [[_logprob(token), token, None] for token in told[first:upto]]
+                    event["meta_info"]["output_token_logprobs"] = rows
+                yield event
             else:
-                yield await self._openai(told, start, upto, reason, matched)
-        if self.kind != "sglang" and (body.get("stream_options") or {}).get("include_usage"):
+                event = await self._openai(told, start, upto, reason, matched)
+                if probable:
+                    values = [_logprob(token) for token in told[start:upto]]
+                    event["choices"][0]["logprobs"] = {"token_logprobs": values}
+                yield event
+        if self.counts and self.kind != "sglang" and (body.get("stream_options") or {}).get("include_usage"):
             yield {"choices": [], "usage": usage | {"prompt_tokens_details": {"cached_tokens": cached}}}
         yield b"[DONE]"
 
@@ -260,7 +328,7 @@ class Fake:
         whole = await self._text(told)
         if self.kind == "openai" and isinstance(matched, str):
             # The stop string is left out, and what could become one is held back.
-            whole = whole[: whole.rindex(matched)]
+            whole = whole[: whole.rindex(matched) + self.trims]
         text = whole[len(await self._text(told[:start])) : len(await self._text(told[:upto]))]
         choice: Json = {"index": 0, "text": text, "finish_reason": reason}
         if self.kind == "vllm":
@@ -275,11 +343,21 @@ class Fake:
         return {"text": text, "output_ids": list(told[first:upto]), "meta_info": meta}
 
 
+def _logprob(token: int) -> float:
+    return -token / 100
+
+
 class _Cut(Exception):
     pass
 
 
 def _send(writer: Any, status: int, answer: Any, extra: str = "") -> None:
-    body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+    body = (
+        answer
+        if isinstance(answer, bytes)
+        else answer.encode()
+        if isinstance(answer, str)
+        else json.dumps(answer).encode()
+    )
     head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
     writer.write(head.encode() + body)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from tertulia.engines.answer import Fields, Malformed, Refused, decoded, told_by, told_in
+from tertulia.engines.answer import Fields, Malformed, Refused, decoded, fit_for_screen, told_by, told_in
 from tertulia.engines.base import EngineError, EngineInfo, Generation, OnTokens, Request
 from tertulia.engines.generation import Continuation, Reader
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
@@ -168,6 +168,8 @@ class HttpEngine:
                             raise EngineError(self._gave_up(failure, patience)) from None
                         self._tired[request.path] = patience
                         break
+            if not work.tokens and (work.finish == "length" or not work.silent):
+                raise Refused(f"it ended without a single token ({work.finish})")
         if work.end_id is not None and work.end_id not in self.info.end_ids:
             self.info = replace(self.info, end_ids=(*self.info.end_ids, work.end_id))
         return work.result()
@@ -331,7 +333,7 @@ class HttpEngine:
         now = asyncio.get_running_loop().time()
         if self.on_wait is not None and now - self._told_wait >= TELL_SECONDS / 2:  # many paths wait at once
             self._told_wait = now
-            self.on_wait(seconds, what)
+            self.on_wait(seconds, fit_for_screen(what))
 
     # Finding out what the server is.
 

@@ -36,8 +36,9 @@ class Continuation:
         room: Tokens that the context holds in all, None where unknown.
         on_tokens: Told of tokens as they are accepted.
 
-    `finish` is None while more is to come, `pending` are ids whose character is not whole yet, `end_id` is
-    the id that ended the text, where it came.
+    `finish` is None while more is to come, `pending` are ids whose character is not whole yet, `end_id` is the id
+    that ended the text, where it came, and `silent` says that the server may have ended with a token that it does
+    not tell.
     """
 
     def __init__(self, request: Request, room: int | None, on_tokens: OnTokens | None) -> None:
@@ -51,6 +52,7 @@ class Continuation:
         self._matcher = StopMatcher(request.stop)
         self._stop: str | None = None
         self._assumed = False
+        self.silent = False
         self._usage: Part | None = None
         self._count = 0
         self._counted = True
@@ -76,6 +78,7 @@ class Continuation:
         """
         if self._usage is None:
             self._usage = part
+        self.silent = part.count == 1 or (part.text and not part.count)
         came = [Token(*token) for token in zip(part.ids, texts, part.logprobs, strict=True)]
         for at, token in enumerate(came):
             if self._stops(token):
@@ -182,7 +185,7 @@ class Continuation:
         if came and came[-1].id != TEXT_ID:
             token = came[-1]
             if token.id == matched or not token.text or CONTROL_LIKE.fullmatch(token.text):
-                came[-1] = Token(token.id, "")
+                came[-1] = replace(token, text="")
                 self.end_id = token.id
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from tertulia.engines.answer import Fields, Refused, shown
+from tertulia.engines.answer import Fields, Malformed, Refused, shown
 from tertulia.engines.base import TEXT_ID, EngineError, EngineInfo, Mode, Request
 
 Json = dict[str, Any]
@@ -266,14 +266,14 @@ class Vllm(ServerTokenizer):
         return True
 
     def read(self, part: Part, payload: Fields) -> None:
-        for choice in payload.children("choices")[:1]:
+        for choice in _choices(payload):
             text = choice.text("text")
-            if "token_ids" not in choice and text:
-                raise EngineError(
+            ids = choice.ids("token_ids") if "token_ids" in choice else []
+            if text and not ids and not part.ids:
+                raise Malformed(
                     "this vLLM does not return token ids (return_token_ids, since 0.10.2): "
                     "update it, or use it in text mode with dialect 'openai'"
                 )
-            ids = choice.ids("token_ids") if "token_ids" in choice else []
             part.add(ids, text, choice.child("logprobs").numbers("token_logprobs"))
             if "finish_reason" in choice:
                 part.end(choice.text("finish_reason"))
@@ -319,7 +319,7 @@ class OpenAI(Dialect):
         return "/v1/completions", body
 
     def read(self, part: Part, payload: Fields) -> None:
-        for choice in payload.children("choices")[:1]:
+        for choice in _choices(payload):
             text = choice.text("text")
             part.add((TEXT_ID,) if text else (), text, choice.child("logprobs").numbers("token_logprobs"))
             if "finish_reason" in choice:
@@ -337,6 +337,13 @@ class OpenAI(Dialect):
 def said(messages: Messages, options: Options) -> Json:
     """Messages and the variables of the chat template, as all servers take them."""
     return {"messages": list(messages), **({"chat_template_kwargs": dict(options)} if options else {})}
+
+
+def _choices(payload: Fields) -> list[Fields]:
+    """The one choice of an event, which may be missing where the event tells the usage."""
+    if "choices" not in payload and "usage" not in payload:
+        raise Malformed("an event without choices")
+    return payload.children("choices")[:1]
 
 
 def _read_usage(part: Part, payload: Fields) -> None:

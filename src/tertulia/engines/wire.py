@@ -314,7 +314,7 @@ class Wire:
             if silence >= TELL_SECONDS:
                 self._on_wait(silence)
             # One timer an exchange, not one a chunk: it looks again when the silence would be too long.
-            timer = loop.call_later(min(most - silence, TELL_SECONDS), watch)
+            timer = loop.call_later(min(most - silence, limits.between, TELL_SECONDS), watch)
 
         timer = loop.call_later(0, watch)
         self._busy.add(link)
