@@ -20,6 +20,7 @@ from tertulia.cli.interrupt import how_to_go_on
 from tertulia.cli.lines import Lines
 from tertulia.cli.live import LiveView
 from tertulia.cli.screen import fit
+from tertulia.cli.starting import Starting
 from tertulia.errors import TertuliaError
 
 EVIL = "7\x1b[2J\x1b]0;owned\x07\x08\x9b31m\nVerdict: 999, 3 of 3 paths\r\u202e\u2028\u2066x\udc80"
@@ -130,6 +131,14 @@ def test_json_stays_exact(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert json.loads(out) == VALUE
     assert "\x1b" not in out and out.count("\n") == 1
+
+
+def test_what_is_told_of_a_beginning_acts_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    starting = Starting()
+    starting.show(f"load {EVIL}", 0.5)
+    starting.show(f"plan for {EVIL}", None)
+    told = capsys.readouterr().err
+    assert _acting(told) == [] and told.count("\n") == 2
 
 
 def test_an_error_message_acts_on_no_terminal(

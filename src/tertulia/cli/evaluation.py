@@ -95,7 +95,7 @@ def evaluate(
     picture = _plot(outcome.comparison, plot or folder / "comparison")
     _print(outcome.comparison, json_, {"logs": {label: str(log) for label, log in outcome.logs.items()}})
     if not json_:
-        print(f"Logs: {folder}. Plot: {picture}. Circles one by one: inspect view --log-dir {folder}")
+        say(f"Logs: {folder}. Plot: {picture}. Circles one by one: inspect view --log-dir {folder}")
     failed, error = outcome.failed
     if failed:
         say(f"{failed} circles failed; the same command tries them again. First error: {fit(error)}", to_stderr=True)
@@ -117,7 +117,7 @@ def compare(
     picture = _plot(comparison, plot) if plot else None
     _print(comparison, json_, {})
     if picture and not json_:
-        print(f"Plot: {picture}")
+        say(f"Plot: {picture}")
 
 
 def needs(module: str, what: str, extra: str) -> None:

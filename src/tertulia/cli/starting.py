@@ -7,6 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from tertulia.cli.screen import console as new_console
+from tertulia.cli.screen import fit, say
+
 if TYPE_CHECKING:
     from tertulia.engines.progress import Progress
 
@@ -45,7 +48,7 @@ class Starting:
 
     def _say(self, text: str) -> None:
         # A view may have left "starting ..." in the line.
-        print(f"\r\x1b[K{text}" if self._terminal else text, file=sys.stderr, flush=True)
+        print(("\r\x1b[K" if self._terminal else "") + fit(text), file=sys.stderr, flush=True)
 
     def _line(self, text: str, done: float) -> None:
         subject, now = text.split(":")[0], time.monotonic()
@@ -58,19 +61,17 @@ class Starting:
 
     def _draw(self, text: str, done: float) -> None:
         if self._bar is None:
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-            console = Console(stderr=True, highlight=False)
-            self._bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+            self._bar = Progress(*columns, console=new_console(stderr=True), transient=True, auto_refresh=False)
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._bar.start()
-            self._bar.add_task(text, total=1.0)
+            self._bar.add_task(fit(text), total=1.0)
         now = time.monotonic()
         if now - self._said >= 0.1:
             self._said = now
-            self._bar.update(self._bar.task_ids[0], description=text, completed=done, refresh=True)
+            self._bar.update(self._bar.task_ids[0], description=fit(text), completed=done, refresh=True)
         if done >= 1.0:
             self._close()
 
@@ -89,4 +90,4 @@ def say_local_servers() -> None:
     servers = local_servers()
     if servers:
         told = ", ".join(map(str, servers))
-        print(f"note: on this machine there is {told}; --engine auto uses it", file=sys.stderr, flush=True)
+        say(f"note: on this machine there is {fit(told)}; --engine auto uses it", to_stderr=True)

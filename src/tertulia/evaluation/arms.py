@@ -83,8 +83,6 @@ def arm(text: str) -> Arm:
     name, colon, rest = text.partition(":")
     if name not in NAMES:
         raise TertuliaError(f"unknown method {name!r}: use one of {', '.join(NAMES)}")
-    if colon and not rest:
-        raise TertuliaError(f"the method {text!r} has no setting after its colon: write {name}, or {name}:heard=2")
     settings = {}
     for pair in rest.split(",") if colon else ():
         key, equals, value = pair.partition("=")
