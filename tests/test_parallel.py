@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -16,19 +17,21 @@ from typing import Any
 
 import pytest
 
+from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
+from tertulia.model import Dialect, Profile
 from tertulia.studies.parallel_law import COLUMNS, Study, cells, run_of, run_study
+from tertulia.training.asking import Led, Prompt, dialect_of, prompts_of, text_for_trl
 from tertulia.training.parallel import (
     Data,
     Model,
     Reward,
     Run,
     Training,
-    begun_once,
-    prompt_of,
     questions_of,
     reward_parts,
 )
+from tertulia.training.start import load_start
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import problem
 from tertulia.world.spoken import off_target, spoken
@@ -108,6 +111,30 @@ class Bytes:
         return "".join(map(chr, ids))
 
 
+def thinking_as(close: str) -> Dialect:
+    """How a model is asked whose thought closes like this."""
+    profile = Profile(prompt="{question}", think_open=close.replace("/", ""), think_close=close)
+    return asyncio.run(Dialect.probe(ScriptedEngine(), profile))
+
+
+@pytest.mark.parametrize("close", ["[/THINK]", "</think>", "<|END_THINKING|>"])
+def test_a_right_answer_is_paid_whatever_closes_the_thought(close: str) -> None:
+    run = a_run(languages=["en"])
+    question = questions_of(run)[0]
+    (accuracy,) = reward_parts(run, {"p": question}, Bytes(), thinking_as(close))
+    texts = [f"so{close}\\boxed{{{question.gold}}}", f"\\boxed{{{question.gold}}}{close}It is not clear."]
+    ids = [list(map(ord, text)) for text in texts]
+    assert accuracy(prompts=["p", "p"], completion_ids=ids, completions=["", ""]) == [1, 0]
+
+
+def test_a_model_that_does_not_think_aloud_is_paid_for_all_it_says() -> None:
+    run = a_run(languages=["en"])
+    question = questions_of(run)[0]
+    (accuracy,) = reward_parts(run, {"p": question}, Bytes(), thinking_as(""))
+    ids = [list(map(ord, f"It is \\boxed{{{question.gold}}}."))]
+    assert accuracy(prompts=["p"], completion_ids=ids, completions=[""]) == [1]
+
+
 def test_each_part_of_the_reward_pays_for_its_own() -> None:
     run = a_run(languages=["de"], reward=Reward(accuracy=1, format=1, consistency=1))
     question = questions_of(run)[0]
@@ -119,7 +146,7 @@ def test_each_part_of_the_reward_pays_for_its_own() -> None:
         f"1) dazu 3\n\\boxed{{{gold}}}</think>\n\\boxed{{{int(gold) + 1}}}",  # right in the thought only
         f"1) dazu 3</think>\\boxed{{1}}\\boxed{{{gold}}}",  # two boxes
     ]
-    accuracy, form, consistency = reward_parts(run, {"p": question}, Bytes())
+    accuracy, form, consistency = reward_parts(run, {"p": question}, Bytes(), thinking_as("</think>"))
     ids = [list(map(ord, text)) for text in texts]
     given: dict[str, Any] = {"prompts": ["p"] * len(ids), "completion_ids": ids, "completions": [""] * len(ids)}
     assert accuracy(**given) == [1, 1, 0, 0, 1]
@@ -129,15 +156,17 @@ def test_each_part_of_the_reward_pays_for_its_own() -> None:
 
 def test_only_accuracy_pays_unless_asked() -> None:
     run = a_run(languages=["de"])
-    assert [part.__name__ for part in reward_parts(run, {}, Bytes())] == ["accuracy"]
+    assert [part.__name__ for part in reward_parts(run, {}, Bytes(), thinking_as("</think>"))] == ["accuracy"]
 
 
 def test_a_prompt_may_tell_the_language_of_the_thought() -> None:
     run = a_run(languages=["sw"])
-    question, profile = questions_of(run)[0], Model().known
-    free, asked, begun = (prompt_of(question, profile, how, None).text for how in ("free", "prompt", "sentence"))
+    asked, profile = questions_of(run)[:1], Model().known
+    dialect = dialect_of(load_start(None, 0)[1], profile)
+    ways: tuple[Led, ...] = ("free", "prompt", "sentence")
+    free, told, begun = (prompts_of(asked, profile, how, dialect)[0].text for how in ways)
     assert free.endswith("<think>\n") and "Kiswahili" not in free
-    assert asked == free.replace("<|assistant|>", " [Kiswahili]<|assistant|>")
+    assert told == free.replace("<|assistant|>", " [Kiswahili]<|assistant|>")
     assert begun == free + "Kiswahili:\n"
 
 
@@ -156,10 +185,16 @@ class Begins:
         return "".join(map(chr, ids))
 
 
-def test_a_prompt_that_a_template_has_begun_is_not_begun_twice() -> None:
-    assert begun_once("<s>[INST]", Begins(adds=True)) == "[INST]"
-    assert begun_once("<s>[INST]", Begins(adds=False)) == "<s>[INST]"
-    assert begun_once("[INST]", Begins(adds=True)) == "[INST]"
+def test_trl_gets_a_prompt_that_it_encodes_to_what_a_run_asks() -> None:
+    question = questions_of(a_run(languages=["en"]))[0]
+
+    def asked(text: str) -> Prompt:
+        return Prompt(question, (("prompt", tuple(map(ord, text)), text),), opened=False)
+
+    assert text_for_trl(asked("<s>[INST]"), Begins(adds=True)) == "[INST]", "begun by the template, and not twice"
+    assert text_for_trl(asked("<s>[INST]"), Begins(adds=False)) == "<s>[INST]"
+    with pytest.raises(TertuliaError, match=r"reads otherwise where TRL encodes it"):
+        text_for_trl(asked("[INST]"), Begins(adds=True))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -291,7 +326,10 @@ def test_an_arm_does_what_it_says(tmp_path: Path) -> None:
     assert runs["far_first", 3].data.languages == ["en", "zh", "ja"]
     assert runs["far_first", 3].steps == 2 and runs["near_first", 3].steps == 6
     paid = runs["language_paid", 2]
-    assert [part.__name__ for part in reward_parts(paid, {}, Bytes())] == ["accuracy", "consistency"]
+    assert [part.__name__ for part in reward_parts(paid, {}, Bytes(), thinking_as("</think>"))] == [
+        "accuracy",
+        "consistency",
+    ]
     assert paid.reward.consistency == 0.5 and grown.reward.consistency == 0
     assert paid == runs["grown", 2].model_copy(update={"reward": paid.reward}), "nothing else differs"
 

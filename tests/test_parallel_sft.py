@@ -107,7 +107,8 @@ def test_a_solution_is_the_tokens_that_pebble_was_pretrained_on(tokenizer) -> No
 def test_a_thought_led_to_a_language_is_learnt_after_what_leads_it(tokenizer, thinking: str, end: str) -> None:
     run = a_run(thinking=thinking, languages=["de"])
     one = parallel_sft.traces(run, tokenizer)[0]
-    prompt, thought, _ = (tokenizer.decode(span.ids) for span in one.spans)
+    *begun, thought, _ = (tokenizer.decode(span.ids) for span in one.spans)
+    prompt = "".join(begun)
     assert prompt.endswith(end) and thought.startswith("1) ")
     assert ("Deutsch" in prompt) and "Deutsch" not in thought
 

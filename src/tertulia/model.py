@@ -18,9 +18,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tertulia.answers.thoughts import Thoughts
-from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
-from tertulia.templates import SYSTEM, USER, Encode, Form, Thinking, form_of, prompt_parts
+from tertulia.templates import SYSTEM, USER, Encode, Form, Speaker, Thinking, form_of, prompt_parts
 
 Beginning = tuple[Literal["prompt", "cue"], tuple[int, ...], str]
 Length = Annotated[int, Field(ge=1)]
@@ -182,7 +181,7 @@ class Dialect:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    async def probe(cls, engine: Engine, profile: Profile, thinking: Thinking = "auto") -> Self:
+    async def probe(cls, engine: Speaker, profile: Profile, thinking: Thinking = "auto") -> Self:
         """Find out how the engine's model is asked.
 
         The profile comes first, then what the server renders, then the plain form of question and answer.
@@ -215,6 +214,16 @@ class Dialect:
         )
 
     @property
+    def begun(self) -> bool:
+        """Whether the thought is open where the prompt ends."""
+        return self.form.begun == "open" and not self.lead
+
+    @property
+    def after(self) -> str:
+        """What stands between the open of a thought and its first word."""
+        return self.form.thoughts.after if self.form.thoughts else ""
+
+    @property
     def stops(self) -> tuple[str, ...]:
         """Where an answer has ended though the model goes on: a model without a template asks itself further."""
         return self.form.stops
@@ -240,10 +249,23 @@ class Dialect:
             parts.append(("cue", await self.encode(self.lead, True), self.lead))
         elif opening and self.think_open and not self.form.begun:
             parts.append(("cue", self.open_ids, self.think_open))
-            opening = (self.form.thoughts.after if self.form.thoughts else "") + opening
+            opening = self.after + opening
         if opening:
             parts.append(("cue", await self.encode(opening, False), opening))
         return parts
+
+
+def halves(text: str, close: str) -> tuple[str, bool, str]:
+    """A model's own text as its thought, whether that was closed, and its answer.
+
+    Args:
+        text: Thought and answer as the model wrote them.
+        close: What closes its thought; empty for one that does not think aloud: all is both its thought and its answer.
+    """
+    if not close:
+        return text, True, text
+    thought, found, answer = text.partition(close)
+    return thought, bool(found), answer
 
 
 def _led(form: Form, thinking: Thinking) -> tuple[Thoughts | None, str, str]:

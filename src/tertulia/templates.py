@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from tertulia.answers.thoughts import Thoughts, families, marks
-from tertulia.engines.base import Engine, EngineError
+from tertulia.engines.base import EngineError, EngineInfo
 from tertulia.errors import TertuliaError
 
 # What stands for the user's words while the template is rendered: no template changes it, no user writes it.
@@ -26,6 +26,16 @@ Messages = Sequence[Mapping[str, str]]
 Thinking = Literal["auto", "on", "off"]
 Encode = Callable[[str, bool], Awaitable[tuple[int, ...]]]
 Frame = Callable[[bool], Awaitable[str]]
+
+
+class Speaker(Protocol):
+    """What of an engine is needed to find out how its model is asked."""
+
+    info: EngineInfo
+
+    async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        """Ids of `text`; control tokens are parsed only with `special`."""
+        ...
 
 
 class Wishes(Protocol):
@@ -82,28 +92,28 @@ class Form:
     stops: tuple[str, ...] = ()
 
 
-async def form_of(engine: Engine, profile: Wishes, thinking: Thinking, encode: Encode) -> Form:
+async def form_of(engine: Speaker, profile: Wishes, thinking: Thinking, encode: Encode) -> Form:
     """Finds out how the engine's model is asked: by the profile, else by its chat template, else in the plain form."""
     switched, stops = False, tuple[str, ...]()
     if profile.prompt is not None:
         frame, note = _written(profile.prompt), "asked by the profile's prompt"
     else:
-        found, switched = await _template(engine, thinking)
-        if found is not None and FALLBACK in await found(False) and len(await encode(FALLBACK, True)) > 1:
-            # llama.cpp renders ChatML for a model without a template; one that knows ChatML has its marks as tokens.
-            found = None
-        frame, note = found or _written(PLAIN), "asked by the model's chat template"
-        if found is None:
-            stops = (NEXT,)
+        template, switched = await _template(engine, thinking, encode)
+        if template is not None:
+            frame, note = template, "asked by the model's chat template"
+        else:
+            frame, stops = _written(engine.info.beginning + PLAIN), (NEXT,)
             note = (
                 f"no chat template that {engine.info.name} can render: asked as {PLAIN.replace(chr(10), ' ')!r} "
                 "(a profile with a prompt asks otherwise)"
             )
     prompt = await frame(False)
-    thoughts, begun = await _thoughts(prompt, engine.info.chat_template, encode)
+    thoughts, begun = (None, "") if stops else await _thoughts(prompt, engine.info.chat_template, encode)
     if profile.think_open is not None and profile.think_close is not None:
         named = Thoughts("profile", profile.think_open, profile.think_close)
-        thoughts = (thoughts if thoughts and thoughts.open == named.open else named) if named.close else None
+        if thoughts is None or thoughts.open != named.open:
+            thoughts = named if named.close else None
+            begun = "open" if named.open and prompt.rstrip().endswith(named.open) else ""
     return Form(frame, thoughts, begun, switched, (note,), stops)
 
 
@@ -146,9 +156,13 @@ def _rendered(engine: Renderer, options: Mapping[str, Any]) -> Frame:
     return frame
 
 
-async def _template(engine: Engine, thinking: Thinking) -> tuple[Frame | None, bool]:
+async def _template(engine: Speaker, thinking: Thinking, encode: Encode) -> tuple[Frame | None, bool]:
     """The model's chat template, None where none can be rendered; and whether it knows a switch for thinking."""
-    if not isinstance(engine, Renderer) or await _render(engine, {}) is None:
+    plain = await _render(engine, {}) if isinstance(engine, Renderer) else None
+    if plain is None or not isinstance(engine, Renderer):
+        return None, False
+    if FALLBACK in plain and len(await encode(FALLBACK, True)) > 1:
+        # llama.cpp renders ChatML for a model without a template; one that knows ChatML has its marks as tokens.
         return None, False
     shown = engine.info.chat_template
     if shown is not None and not any(name in shown for name in SWITCHES):

@@ -93,6 +93,20 @@ def without_thoughts(text: str) -> str:
     return "".join(kept) + ("" if inside else text[start:])
 
 
+def thought_and_answer(text: str) -> tuple[str, bool, str]:
+    """A text as its first thought, whether that was closed, and what stands after it, in any family's marks.
+
+    What stands before the open of a thought belongs to neither.
+    """
+    inside, start = "", 0
+    for mark in marks(text):
+        if mark.opens and not inside:
+            inside, start = mark.family, mark.end
+        elif not mark.opens and mark.family == (inside or mark.family):
+            return text[start : mark.start], True, text[mark.end :]
+    return text[start:], False, ""
+
+
 @cache
 def _pattern() -> tuple[dict[str, tuple[str, bool]], re.Pattern[str]]:
     names: dict[str, tuple[str, bool]] = {}

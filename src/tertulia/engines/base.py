@@ -144,6 +144,7 @@ class EngineInfo:
         end_ids: Ids that end a text, as far as known.
         chat_template: The model's chat template (Jinja), None where there is none or the server hides it.
         deterministic: Same request, same answer, whatever else runs at the same time.
+        beginning: What a text that no template has begun must begin with, as text; empty for nothing.
         slots: How many paths the server decodes at once, None where unknown.
         slice_tokens: Longest stretch generated in one exchange, None where an exchange is a whole stream.
         session: Whether requests carry `session_id` in their body.
@@ -158,6 +159,7 @@ class EngineInfo:
     mode: Mode
     end_ids: tuple[int, ...] = ()
     chat_template: str | None = None
+    beginning: str = ""
     deterministic: bool = False
     slots: int | None = None
     slice_tokens: int | None = None

@@ -45,6 +45,7 @@ class LlamaCpp(Dialect):
             context or None,
             end_ids=end if len(end) == 1 else (),
             chat_template=props.text("chat_template") or None,
+            beginning=self._beginning,
             slots=slots if slots and slots <= MOST_SLOTS else None,
         )
 

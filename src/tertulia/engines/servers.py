@@ -283,8 +283,7 @@ class Vllm(ServerTokenizer):
         _read_usage(part, payload)
 
     async def render(self, messages: Messages, options: Options = None) -> str | None:
-        body = {**said(messages, options), "add_generation_prompt": True}
-        return await self.rendered_ids("/tokenize", body, "tokens")
+        return await self.rendered_ids("/tokenize", {**said(messages, options), "add_generation_prompt": True}, "tokens")
 
 
 class OpenAI(Dialect):

@@ -56,50 +56,34 @@ class _Row:
         self.matcher = StopMatcher(self.request.stop)
 
 
-class TransformersEngine:
-    """Continues token ids with a transformers model.
-
-    It draws from the whole distribution, at the request's temperature: a filter (`top_p`, `top_k`, `min_p`) would
-    make another policy than the one whose log-probabilities are trained.
+class TransformersTokenizer:
+    """What an engine is asked before it generates, by a transformers tokenizer alone.
 
     Args:
-        model: A causal language model; it is put into evaluation mode while the engine is entered.
-        tokenizer: Its tokenizer, with a fast backend.
+        tokenizer: One with a fast backend.
         name: What the model is called.
-        most: Paths continued in one batch at most.
-        window: Seconds that a batch waits for further requests, as long as some keep coming.
-
-    Attributes:
-        sampled: What was drawn, by path and by place in the path. A place that was cut off and written again holds
-            what was written last.
-        batches: Rows of each batch so far.
+        context: Tokens that the model reads at most.
+        end_ids: Ids that end a text.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, name: str = "", most: int = 64, window: float = 0.002) -> None:
+    def __init__(
+        self, tokenizer: Any, *, name: str = "", context: int | None = None, end_ids: tuple[int, ...] = ()
+    ) -> None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if not isinstance(backend, Tokenizer):
             raise TertuliaError(f"the tokenizer of {name or 'the model'} has no fast backend: use a fast tokenizer")
-        self.model, self.tokenizer = model, tokenizer
+        self.tokenizer = tokenizer
         self._special = backend
         self._plain = _without_control(backend)
-        self._most, self._window = most, window
-        self._waiting: list[_Row] = []
-        self._serving: asyncio.Task[None] | None = None
-        self._kept: dict[str, tuple[list[int], Layers]] = {}
-        self._split: dict[str, list[int]] = {}
-        self.sampled: dict[str, dict[int, Sampled]] = {}
-        self.batches: list[int] = []
-        config = model.config.get_text_config()
-        # Beside padding a sliding window would slide over other tokens than it should.
-        self._keeps = set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
         self.info = EngineInfo(
             name="transformers",
             url="",
             model=name,
-            context=getattr(config, "max_position_embeddings", None),
+            context=context,
             mode="ids",
-            end_ids=_end_ids(model, tokenizer),
+            end_ids=end_ids,
             chat_template=tokenizer.chat_template,
+            beginning=_beginning(tokenizer),
         )
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
@@ -119,6 +103,41 @@ class TransformersEngine:
             return None
         asked = {**(options or {}), "tokenize": False, "add_generation_prompt": True}
         return str(self.tokenizer.apply_chat_template(list(messages), **asked))
+
+
+class TransformersEngine(TransformersTokenizer):
+    """Continues token ids with a transformers model.
+
+    It draws from the whole distribution, at the request's temperature: a filter (`top_p`, `top_k`, `min_p`) would
+    make another policy than the one whose log-probabilities are trained.
+
+    Args:
+        model: A causal language model; it is put into evaluation mode while the engine is entered.
+        tokenizer: Its tokenizer, with a fast backend.
+        name: What the model is called.
+        most: Paths continued in one batch at most.
+        window: Seconds that a batch waits for further requests, as long as some keep coming.
+
+    Attributes:
+        sampled: What was drawn, by path and by place in the path. A place that was cut off and written again holds
+            what was written last.
+        batches: Rows of each batch so far.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str = "", most: int = 64, window: float = 0.002) -> None:
+        config = model.config.get_text_config()
+        context = getattr(config, "max_position_embeddings", None)
+        super().__init__(tokenizer, name=name, context=context, end_ids=_end_ids(model, tokenizer))
+        self.model = model
+        self._most, self._window = most, window
+        self._waiting: list[_Row] = []
+        self._serving: asyncio.Task[None] | None = None
+        self._kept: dict[str, tuple[list[int], Layers]] = {}
+        self._split: dict[str, list[int]] = {}
+        self.sampled: dict[str, dict[int, Sampled]] = {}
+        self.batches: list[int] = []
+        # Beside padding a sliding window would slide over other tokens than it should.
+        self._keeps = set(getattr(config, "layer_types", None) or ["full_attention"]) == {"full_attention"}
 
     async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
         """Continue `request.ids`, in a batch with whatever else has been asked for.
@@ -302,6 +321,12 @@ def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     told = getattr(model.generation_config, "eos_token_id", None)
     found = [tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])]
     return tuple(dict.fromkeys(int(token) for token in found if token is not None))
+
+
+def _beginning(tokenizer: Any) -> str:
+    """The token that encoding puts before a text, where the tokenizer has one."""
+    first = tokenizer.bos_token
+    return first if first and first in tokenizer.decode(tokenizer("")["input_ids"]) else ""
 
 
 def _without_control(backend: Tokenizer) -> Tokenizer:

@@ -26,9 +26,11 @@ from typing import Any
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.quiet import quiet_tracker
 from tertulia.files import mark_folder, working_in
+from tertulia.model import halves
 from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
+from tertulia.training.asking import dialect_of, prompts_of
 from tertulia.training.leap_rl import claim
-from tertulia.training.parallel import judged, prompt_of, strays, train
+from tertulia.training.parallel import judged, strays, train
 
 __all__ = ["COLUMNS", "Arm", "Cell", "Evaluation", "Study", "cells", "evaluate", "run_cell", "run_of", "run_study",
            "write_table"]  # fmt: skip
@@ -74,7 +76,7 @@ def evaluate(study: Study, start: str | None, seed: int) -> list[dict[str, Any]]
 
     asked, profile = study.evaluation, study.model.known
     model, tokenizer = load_start(start, seed)
-    close = profile.think_close or "</think>"
+    dialect = dialect_of(tokenizer, profile)
     options: dict[str, Any] = {}
     if asked.task == "world" and asked.file is None:
         options = {"difficulty": asked.difficulty, "split": asked.split, "first": asked.first}
@@ -82,7 +84,7 @@ def evaluate(study: Study, start: str | None, seed: int) -> list[dict[str, Any]]
     for language in [study.source, *study.pool, *study.held_out]:
         file = asked.file.replace("{language}", language) if asked.file else None
         questions = load(asked.task, language=language, data=file, limit=asked.questions, **options)
-        prompts = [prompt_of(question, profile, study.thinking, tokenizer).text for question in questions]
+        prompts = [prompt.ids for prompt in prompts_of(questions, profile, study.thinking, dialect)]
         dials = study.training
         came = continuations(
             model,
@@ -93,7 +95,7 @@ def evaluate(study: Study, start: str | None, seed: int) -> list[dict[str, Any]]
             seed=seed,
             at_once=asked.at_once,
         )
-        parts = [text.partition(close) for text, _ in came]
+        parts = [halves(text, dialect.think_close) for text, _ in came]
         right = [judged(part[2], question) for part, question in zip(parts, questions, strict=True)]
         stray = [strays(part[0], question) for part, question in zip(parts, questions, strict=True)]
         rows.append(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,13 +20,13 @@ from tertulia.answers.extract import extract_answer
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.quiet import quiet
 from tertulia.files import is_main, working_in
-from tertulia.model import Profile, profile_for
+from tertulia.model import Dialect, Profile, halves, profile_for
 from tertulia.tasks import load
 from tertulia.tasks.question import Question
+from tertulia.training.asking import Led, dialect_of, prompts_of, text_for_trl
 from tertulia.training.leap_rl import Dials, claim, grpo_arguments
 from tertulia.training.rl_log import WHOLE, last_checkpoint
 from tertulia.training.run_file import Positive, Table, Weight
-from tertulia.wording import Wording
 from tertulia.world.language import LANGUAGES
 
 EXAMPLE = "runs/train/parallel_smoke.toml"
@@ -120,7 +119,7 @@ class Run(Table):
     training: Training
     data: Data
     seed: Annotated[int, Field(ge=0)] = 1
-    thinking: Literal["free", "prompt", "sentence"] = "free"
+    thinking: Led = "free"
     model: Model = Model()
     reward: Reward = Reward()
 
@@ -182,41 +181,6 @@ def refuse_rollouts(asked: Any, allowed: tuple[str, ...] = ()) -> None:
         raise TertuliaError(f"{given[0]} is for the rollouts of grpo, and training.paradigm is 'sft': leave it out")
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """A question as it is asked.
-
-    Attributes:
-        question: What is asked.
-        text: The prompt up to where the model writes, control tokens included.
-    """
-
-    question: Question
-    text: str
-
-
-def prompt_of(question: Question, profile: Profile, thinking: str, tokenizer: Any) -> Prompt:
-    """A question in the model's prompt, led to think in its language or not.
-
-    Args:
-        question: to ask.
-        profile: of the model.
-        thinking: "free", "prompt" or "sentence".
-        tokenizer: whose chat template is used where the profile has no prompt.
-    """
-    words = Wording.load(profile.wording, question.language)
-    asked = words.question.replace("{question}", question.text) + (words.think_in if thinking == "prompt" else "")
-    if profile.prompt:
-        text = profile.prompt.replace("{question}", asked)
-    else:
-        messages = [{"role": "user", "content": asked}]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    if thinking == "sentence":
-        opened = profile.think_open is None or text.rstrip().endswith(profile.think_open)
-        text += ("" if opened else f"{profile.think_open}\n") + words.thinking
-    return Prompt(question, str(text))
-
-
 def questions_of(run: Run) -> list[Question]:
     """The questions in the order in which they are trained on, one for each prompt of each batch.
 
@@ -258,31 +222,32 @@ def _problems(run: Run, language: str, numbers: range) -> list[Question]:
     return [rows[mixed[number % len(rows)]] for number in numbers]
 
 
-def reward_parts(run: Run, asked: dict[str, Question], tokenizer: Any) -> list[Any]:
+def reward_parts(run: Run, asked: dict[str, Question], tokenizer: Any, dialect: Dialect) -> list[Any]:
     """The parts of the reward that have a weight, as TRL calls them: with prompts and ids of completions.
 
     Args:
         run: the run.
         asked: question of each prompt.
         tokenizer: the model's. TRL's own texts of the completions lack the control tokens, such as the thought's end.
+        dialect: how the model's thought closes.
     """
-    profile = run.model.known
-    close = profile.think_close or "</think>"
+    close = dialect.think_close
 
-    def halves(completion_ids: list[list[int]]) -> list[tuple[str, str, str]]:
-        """Thought, close (empty where there is none) and answer of each completion."""
-        return [tokenizer.decode(ids, skip_special_tokens=False).partition(close) for ids in completion_ids]
+    def parted(completion_ids: list[list[int]]) -> list[tuple[str, bool, str]]:
+        return [halves(tokenizer.decode(ids, skip_special_tokens=False), close) for ids in completion_ids]
 
     def accuracy(prompts: list[str], completion_ids: list[list[int]], **more: Any) -> list[float]:
-        pairs = zip(prompts, halves(completion_ids), strict=True)
+        pairs = zip(prompts, parted(completion_ids), strict=True)
         return [float(judged(answer, asked[prompt])) for prompt, (_, _, answer) in pairs]
 
     def format(completion_ids: list[list[int]], **more: Any) -> list[float]:
         boxed = "\\boxed{"
-        return [float(close not in answer and answer.count(boxed) == 1) for _, _, answer in halves(completion_ids)]
+        again = [bool(close) and close in answer for _, _, answer in parted(completion_ids)]
+        counts = [answer.count(boxed) for _, _, answer in parted(completion_ids)]
+        return [float(not more and count == 1) for more, count in zip(again, counts, strict=True)]
 
     def consistency(prompts: list[str], completion_ids: list[list[int]], **more: Any) -> list[float]:
-        pairs = zip(prompts, halves(completion_ids), strict=True)
+        pairs = zip(prompts, parted(completion_ids), strict=True)
         return [float(not strays(thought, asked[prompt])) for prompt, (thought, _, _) in pairs]
 
     return [part for part in (accuracy, format, consistency) if getattr(run.reward, part.__name__)]
@@ -307,12 +272,6 @@ def strays(thought: str, question: Question) -> bool:
     return bool(identified(thought, question.language).off_target)
 
 
-def begun_once(text: str, tokenizer: Any) -> str:
-    """A prompt as TRL is to get it: TRL's encoding puts a first token that a chat template has written before it."""
-    first = tokenizer.bos_token
-    return text.removeprefix(first) if first and first in tokenizer.decode(tokenizer("")["input_ids"]) else text
-
-
 def make_trainer(run: Run, out: Path) -> Any:
     """TRL's trainer for a run; its checkpoints lie in ``out/checkpoints``, its logs in ``out/log``.
 
@@ -333,14 +292,15 @@ def make_trainer(run: Run, out: Path) -> Any:
     from tertulia.training.start import load_start
 
     model, tokenizer = load_start(run.model.start, run.seed)
-    prompts = [prompt_of(question, run.model.known, run.thinking, tokenizer) for question in questions_of(run)]
-    texts = [begun_once(prompt.text, tokenizer) for prompt in prompts]
+    dialect = dialect_of(tokenizer, run.model.known)
+    prompts = prompts_of(questions_of(run), run.model.known, run.thinking, dialect)
+    texts = [text_for_trl(prompt, tokenizer) for prompt in prompts]
     asked = {text: prompt.question for text, prompt in zip(texts, prompts, strict=True)}
     dials = run.training.model_copy(update={"steps": run.steps})
     arguments = grpo_arguments(dials, out, dials.group, dials.length, dials.temperature, run.seed, run.model.engine)
     arguments.shuffle_dataset = False
     arguments.top_p, arguments.top_k, arguments.min_p = 1.0, 0, None
-    parts = reward_parts(run, asked, tokenizer)
+    parts = reward_parts(run, asked, tokenizer, dialect)
     arguments.reward_weights = [getattr(run.reward, part.__name__) for part in parts]
     trainer = GRPOTrainer(
         model=model,

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tertulia.answers.extract import extract_answer
+from tertulia.answers.thoughts import thought_and_answer
 from tertulia.errors import TertuliaError
-from tertulia.model import Profile
+from tertulia.model import Dialect
 from tertulia.tasks.question import Question
+from tertulia.training.asking import Prompt, dialect_of, prompts_of
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, labels
-from tertulia.training.parallel import Prompt, Run, judged, prompt_of, questions_of
+from tertulia.training.parallel import Run, judged, questions_of
 from tertulia.training.sft import sft_arguments, sft_trainer
 
 DRAWS = 2000
@@ -54,10 +56,12 @@ def traces(run: Run, tokenizer: Any, context: int | None = None) -> list[Trace]:
     profile = run.model.known
     mark = fingerprint(tokenizer(PROBE, add_special_tokens=False)["input_ids"])
     found = []
-    for question in questions_of(run):
-        prompt = prompt_of(question, profile, run.thinking, tokenizer)
-        thought, answer = solution(run, prompt, profile)
-        spans = [Part("prompt", _ids(prompt.text, tokenizer)), Part("thought", _ids(thought, tokenizer))]
+    dialect = dialect_of(tokenizer, profile)
+    for prompt in prompts_of(questions_of(run), profile, run.thinking, dialect):
+        question = prompt.question
+        thought, answer = solution(run, prompt, dialect)
+        spans = [Part(kind, list(ids)) for kind, ids, _ in prompt.parts]
+        spans.append(Part("thought", _ids(thought, tokenizer)))
         spans.append(Part("answer", [*_ids(answer, tokenizer), tokenizer.eos_token_id]))
         trace = Trace(question.id, 0, 0, "solution", question.gold, True, 0, mark, spans)
         if context is not None and len(trace.ids) > context:
@@ -69,15 +73,21 @@ def traces(run: Run, tokenizer: Any, context: int | None = None) -> list[Trace]:
     return found
 
 
-def solution(run: Run, prompt: Prompt, profile: Profile) -> tuple[str, str]:
+def solution(run: Run, prompt: Prompt, dialect: Dialect) -> tuple[str, str]:
     """Thought with its end, and answer, as the model is to write them after a prompt.
+
+    Args:
+        run: The run.
+        prompt: What they answer.
+        dialect: How the model's thought opens and closes, whatever marks the solution has.
 
     Raises:
         TertuliaError: There is no solution, or it is wrong. One line.
     """
-    question, close = prompt.question, profile.think_close or "</think>"
+    question = prompt.question
     of_the_world = run.data.task == "world" and run.data.file is None
-    thought, closed, answer = (world_thought if of_the_world else file_solution)(question, run.seed).partition(close)
+    written = (world_thought if of_the_world else file_solution)(question, run.seed)
+    thought, closed, answer = thought_and_answer(written)
     right = not ("\\boxed" in thought and not closed) or question.right(extract_answer(thought, question.kind))
     if not closed:
         answer = f"\n\\boxed{{{question.gold}}}"
@@ -86,11 +96,10 @@ def solution(run: Run, prompt: Prompt, profile: Profile) -> tuple[str, str]:
             f"the solution of question {question.id} ({question.language}) does not come to its answer "
             f"{question.gold!r}: correct one of them"
         )
-    opened = profile.think_open
-    if opened is not None:
-        begun = prompt.text.rstrip().endswith(opened) or run.thinking == "sentence"
-        thought = ("" if begun else f"{opened}\n") + thought.removeprefix(opened).lstrip("\n")
-    return f"{thought.rstrip()}\n{close}", answer
+    thought = thought.strip("\n").rstrip() + "\n" + dialect.think_close
+    if dialect.think_open and not prompt.opened:
+        thought = dialect.think_open + dialect.after + thought
+    return thought, answer
 
 
 def world_thought(question: Question, seed: int) -> str:

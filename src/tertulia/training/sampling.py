@@ -16,7 +16,7 @@ def use_threads(count: int) -> None:
 def continuations(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[str],
+    prompts: Sequence[Sequence[int]],
     *,
     length: int,
     temperature: float = 1.0,
@@ -28,8 +28,8 @@ def continuations(
 
     Args:
         model: a causal language model.
-        tokenizer: its tokenizer; control tokens in the prompts are parsed.
-        prompts: what is continued.
+        tokenizer: its tokenizer.
+        prompts: what is continued, as token ids.
         length: tokens of a continuation at most.
         temperature: it samples at.
         seed: of the draws; the same prompts in the same batches give the same texts on the same machine.
@@ -50,13 +50,8 @@ def continuations(
         torch.manual_seed(seed)
         for first in range(0, len(order), at_once):
             chosen = order[first : first + at_once]
-            batch = tokenizer(
-                [prompts[at] for at in chosen],
-                add_special_tokens=False,
-                padding=True,
-                padding_side="left",
-                return_tensors="pt",
-            ).to(model.device)
+            rows = {"input_ids": [list(prompts[at]) for at in chosen]}
+            batch = tokenizer.pad(rows, padding=True, padding_side="left", return_tensors="pt").to(model.device)
             got = model.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
