@@ -283,7 +283,7 @@ class Vllm(ServerTokenizer):
         _read_usage(part, payload)
 
     async def render(self, messages: Messages, options: Options = None) -> str | None:
-        return await self.rendered_ids("/tokenize", {**said(messages, options), "add_generation_prompt": True}, "tokens")
+        return await self.rendered_ids("/tokenize", said(messages, options) | {"add_generation_prompt": True}, "tokens")
 
 
 class OpenAI(Dialect):
