@@ -6,19 +6,21 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from tertulia.answers.thoughts import marks
+from tertulia.answers.thoughts import marks, without_thoughts
 
-_TAG = re.compile(r"<(/?)\s{0,3}(peers|summarize)\s{0,3}>", re.IGNORECASE)
+_TAG = re.compile(r"<\s{0,3}(/?)\s{0,3}(peers|summarize)(?:[\s/][^<>\n]{0,80})?>", re.IGNORECASE)
+_OURS = frozenset({"<peers>", "</peers>"})  # as they are put in: what else looks like them is somebody's words
 _BOX = re.compile(r"\\boxed\s*\{[^{}]*")
 
 
 def own_words(transcript: str, heard: Sequence[str] = ()) -> str | None:
-    """What of a transcript is the path's own thought and answer; None where its thought was never closed.
+    """What of a transcript the path answered in its own words; None where its thought was never closed.
 
     Taken out are the texts in `heard`: each as it is, else with other blanks, else a paragraph or a line at a time,
     everywhere it stands, so that a path that repeats what it heard word for word is not credited with it. Taken
     out are also what stands between our tags, and what stands before an end of peers that were never begun. A
-    summary that is never closed ends with the thought; what peers say, nowhere but at its own end.
+    summary that is never closed ends with the thought; what peers say, nowhere but at its own end, written as we
+    write it: `</peers >` in a peer's words ends nothing. Thoughts of all model families are left out last.
 
     Args:
         transcript: All that was written and put into a path after its prompt.
@@ -28,22 +30,25 @@ def own_words(transcript: str, heard: Sequence[str] = ()) -> str | None:
         transcript = _without(transcript, text)
     transcript = "\n".join(_outside_tags(transcript))
     last = list(marks(transcript))[-1:]
-    return None if last and last[0].opens else transcript
+    return None if last and last[0].opens else without_thoughts(transcript)
 
 
 def _outside_tags(transcript: str) -> Iterator[str]:
     """The parts of a transcript that are neither a summary nor what peers said."""
-    depth, summary, start = 0, False, 0
+    depth, ours, summary, start = 0, False, False, 0
     tags = [(tag.start(), tag.end(), tag[2].lower(), bool(tag[1])) for tag in _TAG.finditer(transcript)]
     tags += [(mark.start, mark.end, "thought", not mark.opens) for mark in marks(transcript)]
     for begin, end, name, closes in sorted(tags):
+        exact = transcript[begin:end] in _OURS
         own = "" if depth or summary else transcript[start:begin]
+        if depth and ours and not exact:
+            continue
         if name == "peers" and closes:
             # Without a beginning, peers' words may reach back to the last tag: none of that is kept.
             depth, start = max(0, depth - 1), end
         elif name == "peers":
             yield own
-            depth, summary, start = depth + 1, False, end
+            depth, ours, summary, start = depth + 1 if exact is ours else 1, exact, False, end
         elif depth:
             continue
         elif name == "summarize":
