@@ -2,8 +2,8 @@
 
     python benchmarks/grade_speed.py --rows 20000 --seed 1
 
-The command grades one row, and then so many: the difference is what the rows took. Rows are made here: solutions of a few
-lines that end in a box, in words, or in a letter.
+The command grades one row, and then so many: the difference is what the rows took. Rows are made here: solutions of a
+few lines that end in a box, in words, or in a letter.
 """
 
 from __future__ import annotations

@@ -73,3 +73,71 @@ def test_bad_usage_gets_one_line(arguments: tuple[str, ...], said: str) -> None:
     done = grade("\\boxed{5}", *arguments)
     assert done.returncode == 2 and said in done.stderr and done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def rows_of(folder: Path, *rows: object) -> str:
+    file = folder / "answers.jsonl"
+    file.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows), "utf-8")
+    return str(file)
+
+
+def test_a_file_gets_a_line_for_each_row_and_a_summary(tmp_path: Path) -> None:
+    file = rows_of(
+        tmp_path,
+        {"id": "pens", "text": "It is \\boxed{31}.", "gold": 31},
+        {"response": "<think>\\boxed{30}", "answer": "30"},
+        "",
+        {"answer": "Answer: Option D", "gold": "(D)", "kind": "choice", "language": "en"},
+        {"text": "\\boxed{5}\nA peer has \\boxed{6}", "gold": "6", "heard": "A peer has \\boxed{6}"},
+    )
+    done = grade("", "--file", file)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"row": 1, "id": "pens", "extracted": "31", "correct": True},
+        {"row": 2, "extracted": None, "correct": False},
+        {"row": 4, "extracted": "D", "correct": True},
+        {"row": 5, "extracted": "5", "correct": False},
+    ]
+    assert done.returncode == 0 and done.stderr == "4 graded: 2 correct (50.0 %), 1 without an answer\n"
+
+
+def test_what_a_row_does_not_say_comes_from_the_options(tmp_path: Path) -> None:
+    file = rows_of(tmp_path, {"text": "Answer: B", "gold": "B"}, {"text": "Answer: 5", "gold": 5, "kind": "math"})
+    done = grade("", "--file", file, "--kind", "choice", "--language", "en")
+    assert [json.loads(line)["extracted"] for line in done.stdout.splitlines()] == ["B", "5"]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{", "answers.jsonl, row 2 is no JSON"),
+        ("[1]", "answers.jsonl, row 2 is '[1]': write one object a line"),
+        ({"gold": "5"}, "row 2: 'text' is None: give the text to grade as text or response"),
+        ({"answer": "5"}, "row 2: 'text' is None"),
+        ({"text": 5, "gold": "5"}, "row 2: 'text' is 5"),
+        ({"text": "5"}, "row 2: 'gold' is None: give the right answer as gold or answer"),
+        ({"text": "5", "gold": ["5"]}, "row 2: 'gold' is ['5']"),
+        ({"text": "5", "gold": " "}, "row 2: 'gold' is empty"),
+        ({"text": "5", "gold": "5", "kind": "essay"}, "row 2: 'kind' is 'essay': use one of math, choice"),
+        ({"text": "5", "gold": "5", "language": "tlh"}, "row 2: 'language' is 'tlh': use one of en"),
+        ({"text": "5", "gold": "5", "kind": "choice"}, "row 2: 'gold' is '5': a choice is a letter, A to J"),
+        ({"text": "5", "gold": "5", "heard": [1]}, "row 2: 'heard' is [1]"),
+    ],
+)
+def test_a_row_that_cannot_be_graded_is_named_before_any_is_graded(tmp_path: Path, row: object, said: str) -> None:
+    done = grade("", "--file", rows_of(tmp_path, {"text": "5", "gold": "5"}, row))
+    assert done.returncode == 2 and said in done.stderr and done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--answer is missing: give the right answer, or --file with many"),
+        (("--file", "no-such-file"), "cannot read no-such-file"),
+        (("--file", "x.jsonl", "--answer", "5"), "--answer and --heard belong to one transcript"),
+        (("--answer", "5", "--language", "tlh"), "--language is 'tlh': use one of en"),
+    ],
+)
+def test_options_that_do_not_fit_get_one_line(arguments: tuple[str, ...], said: str) -> None:
+    done = grade("\\boxed{5}", *arguments)
+    assert done.returncode == 2 and said in done.stderr and done.stdout == ""

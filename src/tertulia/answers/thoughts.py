@@ -118,4 +118,6 @@ def _pattern() -> tuple[dict[str, tuple[str, bool]], re.Pattern[str]]:
             # Models write < Think > as well; blanks inside are few, or a page of them would be searched for ever.
             inner = r"\s{0,3}".join(map(re.escape, _PARTS.findall(text)))
             alternatives.append(f"(?P<{group}>{inner})")
-    return names, re.compile("|".join(alternatives), re.IGNORECASE)
+    # All begin with one of a few characters: where none stands, nothing else has to be tried.
+    begins = "".join({re.escape(text[0]) for family in families() for text in (family.open, family.closing)})
+    return names, re.compile(f"(?=[{begins}])(?:{'|'.join(alternatives)})", re.IGNORECASE)

@@ -66,7 +66,11 @@ def grade(
     if file is None:
         if answer is None:
             raise TertuliaError("--answer is missing: give the right answer, or --file with many")
-        fields = {"gold": answer, "heard": [_read(path) for path in heard or []], "language": language}
+        fields = {
+            "gold": answer,
+            "heard": [_read(path, "what was heard, ") for path in heard or []],
+            "language": language,
+        }
         rows = [_row({"text": read_text("the transcript"), **fields}, kind or "math", language, {}, _OPTIONS)]
     else:
         if answer is not None or heard:
@@ -156,10 +160,10 @@ def _row(fields: dict[str, Any], kind: str, language: str | None, named: dict[st
     return Row(text, str(gold), known, language, tuple(heard), named)
 
 
-def _read(file: Path) -> str:
+def _read(file: Path, what: str = "") -> str:
     try:
         return file.read_text("utf-8")
     except OSError as error:
-        raise TertuliaError(f"cannot read {file}: {error.strerror}") from error
+        raise TertuliaError(f"cannot read {what}{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise TertuliaError(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from error

@@ -28,9 +28,12 @@ def own_words(transcript: str, heard: Sequence[str] = ()) -> str | None:
     """
     for text in sorted(filter(str.strip, heard), key=len, reverse=True):
         transcript = _without(transcript, text)
-    transcript = "\n".join(_outside_tags(transcript))
+    if _TAG.search(transcript):
+        transcript = "\n".join(_outside_tags(transcript))
     last = list(marks(transcript))[-1:]
-    return None if last and last[0].opens else without_thoughts(transcript)
+    if not last:
+        return transcript
+    return None if last[0].opens else without_thoughts(transcript)
 
 
 def _outside_tags(transcript: str) -> Iterator[str]:
