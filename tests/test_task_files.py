@@ -164,6 +164,10 @@ def test_half_of_a_surrogate_pair_is_refused_with_its_row_and_field(tmp_path, na
     broken = {"problem": "What is \ud83d1 + 1?", "answer": "2"}
     path = write(tmp_path, name, (json.dumps(SUMS[0]) + "\n" + json.dumps(broken) + "\n").encode())
     assert refused(path) == "FILE, row 2: the field 'problem' has half of a surrogate pair; correct it"
+    for options in (["a", "\ud83d"], {"A": "a", "B": "\ud83d"}):
+        row = {"question": "Which?", "options": options, "answer": "A"}
+        path = write(tmp_path, name, (json.dumps(row) + "\n").encode())
+        assert refused(path, "aqua") == "FILE, row 1: the field 'options' has half of a surrogate pair; correct it"
     whole = write(tmp_path, name, (json.dumps({**broken, "problem": "What is \U0001f642 + 1?"}) + "\n").encode())
     assert load("math500", data=whole)[0].text == "What is \U0001f642 + 1?"
 

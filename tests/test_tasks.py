@@ -9,7 +9,7 @@ import pytest
 
 from task_files import COMMIT, METAL, SUMS, refused, triples
 from tertulia.errors import TertuliaError
-from tertulia.tasks import BENCHMARKS, load
+from tertulia.tasks import BENCHMARKS, Benchmark, load
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import problem
 
@@ -39,11 +39,16 @@ class Hub:
         ("aime2024", ("HuggingFaceH4/aime_2024", "default", "train", "2fe88a2f1091d5048c0f36abc874fb997b3dd99a")),
         ("aime2025", ("math-ai/aime25", "default", "test", "563bb8404243c5f09de6ec262f2db674fe5bce9b")),
         ("math500", ("HuggingFaceH4/MATH-500", "default", "test", "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be")),
+        ("gsm8k", ("openai/gsm8k", "main", "test", "cc7b047b6e5bb11b4f1af84efc572db110a51b3c")),
+        ("svamp", ("ChilleD/SVAMP", "default", "train+test", "5e0bf1e5e7c0e9c4bc39180d224f41f3f801b7ef")),
+        ("mawps", ("MU-NLPC/Calc-mawps", "default", "test", "38c10053efeafd20ab6ff4e08c3ec17de26c19b7")),
+        ("aqua", ("deepmind/aqua_rat", "raw", "test", "33301c6a050c96af81f63cad5562cb5363e88971")),
         ("gpqa-diamond", ("Idavidrein/gpqa", "gpqa_diamond", "train", "633f5ee89ab8ad4522a9f850766b73f62147ffdd")),
     ],
 )
 def test_the_hub_is_asked_for_a_pinned_commit_or_for_the_one_that_is_named(monkeypatch, task, asked):
-    hub = Hub(monkeypatch, [METAL] if task == "gpqa-diamond" else SUMS)
+    sums = [{"question": row["problem"], "result_float": float(row["answer"]), **row} for row in SUMS]
+    hub = Hub(monkeypatch, [METAL] if task in ("gpqa-diamond", "aqua") else sums)
     assert load(task)[0].text.startswith("Wh")
     assert hub.asked == asked
     load(task, revision=COMMIT)
@@ -63,6 +68,14 @@ def test_aime_2024_is_there_in_every_language_at_a_commit_that_has_to_be_named(m
     found = load("aime2024", language=language, revision=COMMIT)
     assert hub.asked == ("amphora/MCLM", "MT-AIME2024", "test", COMMIT)
     assert triples(found) == [(str(n + 1), f"{language} {n}", "7") for n in range(3)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_mgsm_has_a_config_for_each_language_and_its_answer_in_a_column_of_its_own(monkeypatch, language):
+    row = {"question": "1 + 1?", "answer": "Step by step: 2.", "answer_number": 2, "equation_solution": "1+1"}
+    hub = Hub(monkeypatch, [row])
+    assert triples(load("mgsm", language=language)) == [("1", "1 + 1?", "2")]
+    assert hub.asked == ("juletxara/mgsm", language, "test", "b2f13d426afe3be8d69a7e739b36724db8b66bbc")
 
 
 def test_a_column_that_the_hub_does_not_have_is_named(monkeypatch):
@@ -180,6 +193,25 @@ def test_a_wrong_argument_is_said_in_one_line(task, arguments, said):
         load(task, **arguments)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+def test_a_benchmark_of_ones_own_is_given_as_it_is_or_found_by_its_name(tmp_path, monkeypatch):
+    path = tmp_path / "riddles.json"
+    path.write_text('[{"scene": "Ada has 3 jars", "question": "How many?", "answer": "1,003"}]')
+    mine = Benchmark(name="riddles", title="my riddles", kind="math", numeric=True, story=("scene",))
+    (question,) = load(mine, data=path)
+    assert (question.text, question.gold) == ("Ada has 3 jars. How many?", "1003")
+    assert refused(path, "riddles").startswith("unknown task 'riddles'")
+    monkeypatch.setitem(BENCHMARKS, "riddles", mine)
+    assert load("riddles", data=path) == [question]
+
+
+def test_the_command_and_inspect_know_every_task():
+    pytest.importorskip("inspect_ai", reason="evaluations need the extra eval")
+    from tertulia.cli.evaluation import TASKS as NAMED
+    from tertulia.evaluation.plugin import TASKS
+
+    assert NAMED.split(", ") == list(TASKS) == list(BENCHMARKS)
 
 
 def test_tasks_need_nothing_heavy():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,16 @@ def _not_json(path: Path, line: int, said: str) -> TertuliaError:
 
 def _broken(row: dict[str, Any]) -> str | None:
     """Name of a field whose text no UTF-8 can hold; such a half comes from an escape of JSON."""
-    return next((name for name, value in row.items() if _HALF.search(f"{name}{value}")), None)
+    return next((name for name, value in row.items() if any(map(_HALF.search, _texts([name, value])))), None)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def _called(value: Any) -> str:
