@@ -138,11 +138,18 @@ def test_the_plain_library_asks_in_english_only(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_circle_in_training_is_rewarded_by_the_librarys_score(gym: None) -> None:
     pytest.importorskip("trl", reason="training needs the extra train")
+    from tertulia.circle.path import Path
     from tertulia.training.leap_rl import Data
     from tertulia.training.parallel import judged
+    from tertulia.training.rollouts import Circle, rewards
 
     data = Data(task="gym", file=LEGS)
     assert data.file is not None
     question = load(data.task, data=data.file)[0]
     assert judged(f"So it is \\boxed{{{question.gold}}}.", question)
     assert not judged(f"So it is \\boxed{{{question.gold} legs}}.", question)
+    paths = [Path(0, "p0"), Path(1, "p1")]
+    paths[0].answer, paths[1].answer = question.gold, f"{question.gold} legs"
+    result: Any = types.SimpleNamespace(answer=f"{question.gold} legs", paths=paths)
+    found = rewards(Circle(question, result, [], {}, {}, []))
+    assert (found["own"], found["verdict"]) == ([1.0, 0.0], [0.0, 0.0])

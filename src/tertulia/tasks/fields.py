@@ -14,12 +14,12 @@ from typing import Any
 
 from tertulia.errors import TertuliaError
 
-TEXT = ("problem", "question", "prompt", "input", "query", "s_question")
+TEXT = ("problem", "question", "prompt", "input", "query", "question_stem", "s_question")
 LANGUAGE = ("language", "lang")
 ID = ("id", "unique_id", "problem_idx", "record_id", "question_id", "gid", "i_index")
 PARTS = (
     "body", "passage", "context", "story", "paragraph", "background", "article", "document", "premise",
-    "instruction", "input", "image", "images",
+    "scenario", "table", "ctx", "instruction", "input", "image", "images",
 )  # fmt: skip
 """Fields that are part of a question wherever they have something in them that the question does not say."""
 
