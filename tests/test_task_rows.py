@@ -70,7 +70,7 @@ def test_rows_of_other_languages_are_left_out(tmp_path):
     assert triples(german) == [("a", "Was ist 1 + 1?", "2"), ("b", "1 + 2", "3")]
     assert {question.language for question in german} == {"de"}
     assert refused(write(tmp_path, "p.json", rows[:2]), language="fr") == (
-        "FILE has no row in the language 'fr': its rows are in de, en; ask in one of these"
+        "FILE has no row in the language 'fr': its rows are in de, en; ask in these"
     )
 
 
@@ -189,9 +189,7 @@ def test_a_row_may_name_its_language_in_several_ways_and_its_group(tmp_path, tol
     rows += [{"gid": 7, "problem": "1 + 1 ni nini?", "answer": 2, "lang": "sw"}]
     path = write(tmp_path, "q.json", rows)
     assert triples(load("aime2025", data=path, language="de")) == [("7", "Was ist 1 + 1?", "2")]
-    assert (
-        refused(path, "aime2025") == "FILE has no row in the language 'en': its rows are in de, sw; ask in one of these"
-    )
+    assert refused(path, "aime2025") == "FILE has no row in the language 'en': its rows are in de, sw; ask in these"
 
 
 # What would load and measure something else

@@ -56,10 +56,8 @@ def questions(
         if replace(before, data={}) != replace(question, data={}):
             raise row.wrong(f"the id {identity!r} is that of row {number_before} too, which is another question")
     if not found:
-        raise TertuliaError(
-            f"{source} has no row in the language {language!r}: its rows are in {', '.join(sorted(languages))}; ask in one "
-            "of these"
-        )
+        there = ", ".join(sorted(languages))
+        raise TertuliaError(f"{source} has no row in the language {language!r}: its rows are in {there}; ask in these")
     return [question for _, question in found.values()]
 
 
