@@ -18,6 +18,7 @@ import pytest
 from tertulia import api, settings
 from tertulia.api import Event
 from tertulia.cli import app, main
+from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
 
 PARAMETERS = inspect.signature(api.solve_async).parameters
@@ -335,6 +336,13 @@ def test_doctor_says_what_an_engine_can_do(capsys: pytest.CaptureFixture[str]) -
     assert head.split()[:2] == ["ability", "seen"]
     names = [row[:15].strip() for row in rows if not row.startswith(" ")]
     assert names == ["ids in", "ids out", "cached tokens", "seed", "stop", "streaming", "abort"]
+
+
+def test_doctor_fails_where_solving_would(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = ScriptedEngine(faults={"doctor/ids": [Fault("error")]})
+    monkeypatch.setattr("tertulia.api.engine_for", lambda *args, **more: broken)
+    assert main(["doctor"]) == 1
+    assert "solving will fail here" in capsys.readouterr().out
 
 
 def test_a_bug_keeps_its_traceback(run: FakeRun) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import Any
 
 import pytest
 
-from engine_fakes import Fake
+from engine_fakes import Fake, Trouble
 from tertulia.engines import doctor
 from tertulia.engines.base import EngineError, Generation, OnTokens, Request
 from tertulia.engines.client import HttpEngine
@@ -71,6 +72,38 @@ async def test_one_failure_does_not_hide_the_rest() -> None:
     assert found["cached tokens"].result == "no"
     assert "scripted error" in found["cached tokens"].seen
     assert found["stop"].result == "yes"
+
+
+async def test_each_row_is_told_as_soon_as_it_is_known() -> None:
+    engine, told = ScriptedEngine(counting, delay=0.001), list[tuple[str, int]]()
+    found = await examine(engine, lambda check: told.append((check.name, len(engine.calls))))
+    assert [name for name, _ in told] == [check.name for check in found]
+    assert len({calls for _, calls in told}) > 4, "not all at the end"
+    assert not any(check.fatal for check in found)
+
+
+async def test_an_engine_that_fails_is_no_yes_anywhere() -> None:
+    async with Fake("vllm", troubles=deque([Trouble(400)] * 99)).serving() as fake, HttpEngine(fake.url) as engine:
+        found = {check.name: check for check in await examine(engine)}
+        assert {found[name].result for name in found if name != "ids in"} == {"no"}
+        assert all(check.fatal for name, check in found.items() if name != "ids in")
+
+
+async def test_a_model_that_says_nothing_shows_nothing() -> None:
+    found = await rows(ScriptedEngine(lambda context, path, seed: "<|end|>"))
+    assert {found[name].result for name in found if name != "ids in"} == {"unknown"}
+    assert not any(check.fatal for check in found.values())
+
+
+async def test_counts_that_are_unknown_or_odd_are_said() -> None:
+    async with Fake("openai", counts=False).serving() as fake, HttpEngine(fake.url) as engine:
+        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+        found = {check.name: check for check in await examine(engine)}
+        assert "unknown" in found["ids out"].note
+    async with Fake("vllm", overrun=900).serving() as fake, HttpEngine(fake.url) as engine:
+        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+        found = {check.name: check for check in await examine(engine)}
+        assert "more than the 24 tokens that were asked for" in found["answers"].seen
 
 
 async def test_a_server_behind_http() -> None:

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 def doctor(engine: options.EngineUrl = None, model: options.Model = None, threads: options.Threads = None) -> None:
-    """Say what an engine can do, and what is done where it cannot."""
+    """Say what an engine can do, and what is done where it cannot; fails where no problem can be solved."""
     import asyncio
+
+    import typer
 
     info, checks = asyncio.run(_examine(engine, model, threads or 1))
     _print(info, checks)
+    if any(check.fatal for check in checks):
+        raise typer.Exit(1)
 
 
 async def _examine(engine: str | None, model: str | None, threads: int) -> tuple[EngineInfo, list[Check]]:

@@ -27,12 +27,18 @@ class Check:
         result: "yes", "partly", "no", or "unknown" where the server lets nobody see.
         seen: What was seen, in a few words.
         note: What Tertulia does where the engine cannot; empty where it can.
+        fatal: Without it no problem can be solved here.
     """
 
     name: str
     result: Outcome
     seen: str
     note: str = ""
+    fatal: bool = False
+
+
+class _EndedAtOnce(Exception):
+    """The model had nothing to say."""
 
 
 @runtime_checkable
@@ -44,10 +50,14 @@ class Counted(Protocol):
         ...
 
 
-async def examine(engine: Engine) -> list[Check]:
+async def examine(engine: Engine, told: Callable[[Check], object] = lambda check: None) -> list[Check]:
     """Try out an engine that has been entered; takes some 300 generated tokens.
 
     What fails is a row of its own, so that one missing ability does not hide the others.
+
+    Args:
+        engine: What is tried out.
+        told: Is called with each row as soon as it is known.
     """
     checks: Sequence[tuple[str, Callable[[Engine], Coroutine[Any, Any, Check]]]] = (
         ("ids in", _ids_in),
@@ -61,9 +71,17 @@ async def examine(engine: Engine) -> list[Check]:
     rows = []
     for name, check in checks:
         try:
-            rows.append(await check(engine))
+            row = await check(engine)
         except EngineError as error:
-            rows.append(Check(name, "no", str(error), "solving will fail here as well"))
+            row = Check(name, "no", str(error), "solving will fail here as well", fatal=True)
+        except _EndedAtOnce:
+            row = Check(name, "unknown", "the model ended its text at once", "nothing: another model may say more")
+        rows.append(row)
+        told(row)
+    odd = tuple(getattr(engine, "remarks", ()))
+    if odd:
+        rows.append(Check("answers", "partly", "; ".join(odd), "it works with the rest of them"))
+        told(rows[-1])
     return rows
 
 
@@ -84,9 +102,12 @@ async def _ids_in(engine: Engine) -> Check:
 
 
 async def _ids_out(engine: Engine) -> Check:
-    if engine.info.mode == "text":
-        return Check("ids out", "no", "text only", "tokens are counted as the server's usage counts them")
     generation = await _generate(engine, "ids", 24)
+    if engine.info.mode == "text":
+        note = "tokens are counted as the server's usage counts them"
+        if not generation.counted:
+            note = "it tells no usage: records say that the counts are unknown"
+        return Check("ids out", "no", "text only", note)
     told = await engine.detokenize(generation.ids)
     if not told.startswith(generation.text):
         return Check("ids out", "partly", "ids and text differ", "the ids count, the text is for show")
@@ -154,7 +175,9 @@ async def _abort(engine: Engine) -> Check:
     await asyncio.sleep(0.1)
     finished = task.done()
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    ended = (await asyncio.gather(task, return_exceptions=True))[0]
+    if isinstance(ended, EngineError):
+        raise ended
     if finished:
         return Check("abort", "unknown", "the model was done before it could be stopped", "")
     if not isinstance(engine, Counted) or await engine.busy() is None:
@@ -189,7 +212,12 @@ async def _generate(
     path = f"doctor/{path}"
     request = Request(path, ids or await _context(engine), text, count, sampling, seed, stop)
     try:
-        return await engine.generate(request, on_tokens=on_tokens)
+        generation = await engine.generate(request, on_tokens=on_tokens)
+        if generation.text:
+            return generation
+        if generation.finish == "end":
+            raise _EndedAtOnce
+        raise EngineError(f"no text came ({generation.finish})")
     finally:
         if not keep:
             await engine.release(path)
