@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import gguf
 import numpy as np
@@ -34,8 +36,8 @@ PATTERN = (
 )
 
 
-def make_tokenizer(words: int = 420) -> Tokenizer:
-    """A byte-level BPE of `words` tokens and the control tokens after them."""
+def make_tokenizer(words: int = 420, control: Sequence[str] = CONTROL, also: Sequence[str] = ()) -> Tokenizer:
+    """A byte-level BPE of `words` tokens, those in `also` among them, and the control tokens after them."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -48,8 +50,8 @@ def make_tokenizer(words: int = 420) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=words, initial_alphabet=sorted(alphabet), show_progress=False, min_frequency=1
     )
-    tokenizer.train_from_iterator([SAMPLE], trainer)
-    tokenizer.add_special_tokens(list(CONTROL))
+    tokenizer.train_from_iterator([SAMPLE, *(f"{word}\n" * 50 for word in also)], trainer)
+    tokenizer.add_special_tokens(list(control))
     return tokenizer
 
 
@@ -62,9 +64,25 @@ def make_gguf(
     context: int = 2048,
     seed: int = 0,
     template: str | None = TEMPLATE,
+    control: Sequence[str] = CONTROL,
+    also: Sequence[str] = (),
+    begins: bool = False,
+    ending: str = "</think>\\boxed{170}<|end|>",
+    sampling: Mapping[str, float] = MappingProxyType({}),
 ) -> Tokenizer:
-    """Write the model to `path` and return its tokenizer."""
-    tokenizer = make_tokenizer()
+    """Write the model to `path` and return its tokenizer.
+
+    Args:
+        path: Where to.
+        width, layers, heads, context, seed: Of the model.
+        template: Its chat template.
+        control: Its control tokens; the last one ends a text.
+        also: Words that are tokens.
+        begins: Whether the first of them begins every text.
+        ending: What the model writes at the end of its thought.
+        sampling: Values of `general.sampling` by name.
+    """
+    tokenizer = make_tokenizer(control=control, also=also)
     vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     size, inner = len(vocabulary), 2 * width
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -83,15 +101,20 @@ def make_gguf(
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list([text for text, _ in vocabulary])
     writer.add_token_types(
-        [gguf.TokenType.CONTROL if text in CONTROL else gguf.TokenType.NORMAL for text, _ in vocabulary]
+        [gguf.TokenType.CONTROL if text in control else gguf.TokenType.NORMAL for text, _ in vocabulary]
     )
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     writer.add_token_merges([" ".join(merge) for merge in merges])
-    writer.add_eos_token_id(tokenizer.token_to_id("<|end|>"))
-    writer.add_add_bos_token(False)
+    writer.add_eos_token_id(tokenizer.token_to_id(control[-1]))
+    writer.add_add_bos_token(begins)
+    if begins:
+        writer.add_bos_token_id(tokenizer.token_to_id(control[0]))
+    for name, value in sampling.items():
+        key = f"general.sampling.{name}"
+        writer.add_int32(key, value) if isinstance(value, int) else writer.add_float32(key, value)
     if template is not None:
         writer.add_chat_template(template)
-    for name, values in _weights(tokenizer, size, width, inner, layers, seed).items():
+    for name, values in _weights(tokenizer, ending, width, inner, layers, seed).items():
         writer.add_tensor(name, values.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -100,14 +123,17 @@ def make_gguf(
     return tokenizer
 
 
-def _weights(tokenizer: Tokenizer, size: int, width: int, inner: int, layers: int, seed: int) -> dict[str, np.ndarray]:
+def _weights(
+    tokenizer: Tokenizer, ending: str, width: int, inner: int, layers: int, seed: int
+) -> dict[str, np.ndarray]:
+    size = tokenizer.get_vocab_size()
     random = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int, scale: float) -> np.ndarray:
         return random.normal(0, scale / np.sqrt(columns), (rows, columns))
 
     embedding = random.normal(0, 1, (size, width))
-    ids = tokenizer.encode(SAMPLE + "</think>\\boxed{170}<|end|>").ids
+    ids = tokenizer.encode(SAMPLE + ending).ids
     follows = np.zeros((size, size))
     for present, following in pairwise(ids):
         follows[following, present] = 1.0

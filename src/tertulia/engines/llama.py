@@ -9,13 +9,13 @@ from typing import ClassVar
 
 from tertulia.engines.answer import Fields, Malformed, number, shown
 from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Ask, Dialect, Json, Messages, Options, Part, said
+from tertulia.engines.servers import SEED_LIMIT, Json, Messages, Options, Part, ServerTokenizer, said
 
 SLICE_TOKENS = 128
 MOST_SLOTS = 4096  # no server has more
 
 
-class LlamaCpp(Dialect):
+class LlamaCpp(ServerTokenizer):
     """Ids in, ids out, a slot for each path, in stretches of 128 tokens instead of one stream.
 
     Its stream drops the ids of tokens that end inside a character, which would lose tokens of every script
@@ -28,10 +28,7 @@ class LlamaCpp(Dialect):
     slice_tokens = SLICE_TOKENS
     streams: ClassVar[bool] = False
     stop_ids = False
-
-    def __init__(self, ask: Ask, model: str) -> None:
-        super().__init__(ask, model)
-        self._beginning = ""
+    _beginning = ""
 
     async def probe(self, url: str, listed: Fields) -> EngineInfo:
         props = Fields(await self.ask("GET", "/props"), "/props")
@@ -102,9 +99,10 @@ class LlamaCpp(Dialect):
         part.prompt_tokens = payload.count("tokens_evaluated", part.odd)
         part.cached = payload.count("timings/cache_n", part.odd)
 
-    async def tokenize(self, text: str, *, special: bool) -> tuple[int, ...]:
+    async def _encode(self, text: str, special: bool) -> list[int]:
+        # Some models have control tokens that it parses in any case (gpt-oss: <|start|>, <|channel|>, <|message|>).
         body = {"content": text, "add_special": False, "parse_special": special}
-        return tuple((await self.asked("/tokenize", body)).ids("tokens"))
+        return (await self.asked("/tokenize", body)).ids("tokens")
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         return (await self.asked("/detokenize", {"tokens": list(ids)})).text("content", needed=True)

@@ -179,7 +179,7 @@ class Dialect:
 
 
 class ServerTokenizer(Dialect):
-    """Servers whose `/tokenize` always parses control tokens (vLLM and SGLang)."""
+    """Servers whose `/tokenize` parses control tokens, always (vLLM and SGLang) or some of them (llama.cpp)."""
 
     decoded: ClassVar[str]  # name of the text in the answer of /detokenize
 
@@ -189,13 +189,13 @@ class ServerTokenizer(Dialect):
 
     async def tokenize(self, text: str, *, special: bool) -> tuple[int, ...]:
         parts = [text] if special else await self._harmless(text)
-        return tuple([token for part in parts for token in await self._encode(part)])
+        return tuple([token for part in parts for token in await self._encode(part, special)])
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         body = {"model": self.model, "tokens": list(ids), "skip_special_tokens": False}
         return (await self.asked("/detokenize", body)).text(self.decoded, needed=True)
 
-    async def _encode(self, text: str) -> list[int]:
+    async def _encode(self, text: str, special: bool) -> list[int]:
         if not text:
             return []
         body = {"model": self.model, "prompt": text, "add_special_tokens": False}
@@ -206,7 +206,7 @@ class ServerTokenizer(Dialect):
         cuts = [0]
         for found in CONTROL_LIKE.finditer(text):
             if found[0] not in self._control:
-                self._control[found[0]] = len(await self._encode(found[0])) == 1
+                self._control[found[0]] = len(await self._encode(found[0], False)) == 1
             if self._control[found[0]]:
                 cuts.append(found.start() + 1)
         return [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]

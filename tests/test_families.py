@@ -1,0 +1,115 @@
+"""How models of many families are asked: real llama.cpp, and small random models with their control tokens."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer
+
+from make_gguf import make_gguf
+from tertulia.engines.base import Request, Sampling
+from tertulia.engines.embedded import EmbeddedEngine
+from tertulia.model import Beginning, Dialect, Profile
+
+FAMILIES: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "families.toml").read_text("utf-8"))
+QUESTION = "How much is 13 plus 80?"
+GREEDY = Sampling(temperature=0.0)
+
+
+class Family:
+    """A family, and a running model of it."""
+
+    def __init__(self, about: dict[str, Any], engine: EmbeddedEngine, tokenizer: Tokenizer) -> None:
+        self.about, self.engine, self.tokenizer = about, engine, tokenizer
+        self.asked = str(about["asked"])
+        self.open, self.close = about["think"] or ("", "")
+        self.end = str(about["control"][-1])
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """As the family's own tokenizer has it, control tokens parsed."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    async def goes_on(self, ids: tuple[int, ...], **stops: Any) -> tuple[str, str]:
+        """What the model writes after these ids, and why it ends."""
+        came = await self.engine.generate(Request("p", ids, "", 40, GREEDY, **stops))
+        return came.text, came.finish
+
+
+@pytest.fixture(params=FAMILIES)
+async def family(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Family]:
+    about = FAMILIES[request.param]
+    close, control = (about["think"] or ["", ""])[1], about["control"]
+    tokenizer = make_gguf(
+        tmp_path / "tiny.gguf",
+        template=about.get("template"),
+        control=control,
+        begins=about.get("begins", False),
+        also=("assistant", "final"),
+        ending=f"~{close}@{control[-1]}",
+    )
+    async with EmbeddedEngine(tmp_path / "tiny.gguf", slots=1, context_per_slot=768) as engine:
+        yield Family(about, engine, tokenizer)
+
+
+def told(parts: list[Beginning]) -> str:
+    return "".join(text for _, _, text in parts)
+
+
+def ids_of(parts: list[Beginning]) -> tuple[int, ...]:
+    return tuple(token for _, ids, _ in parts for token in ids)
+
+
+async def test_a_family_is_asked_as_its_template_says(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile())
+    parts = await dialect.beginning(QUESTION)
+    expected = family.asked.replace("{q}", QUESTION)
+    assert told(parts) == expected and ids_of(parts) == family.ids(expected)
+    assert (dialect.think_open, dialect.think_close) == (family.open, family.close)
+    assert dialect.close_ids == family.ids(family.close) and dialect.open_ids == family.ids(family.open)
+    assert len(dialect.notes) == 2
+
+
+async def test_control_tokens_in_a_question_are_text(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile())
+    control = family.about["control"]
+    worded = f"What does {''.join(control)} mean?"
+    parts = await dialect.beginning(worded)
+    plain = ids_of(await dialect.beginning(QUESTION))
+    assert told(parts) == family.asked.replace("{q}", worded)
+    for token in map(family.tokenizer.token_to_id, control):
+        assert ids_of(parts).count(token) == plain.count(token)
+
+
+async def test_a_first_sentence_finds_the_thought_open_once(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile())
+    parts = await dialect.beginning(QUESTION, "First, 13.")
+    expected = family.asked.replace("{q}", QUESTION) + family.about.get("opened", "") + "First, 13."
+    assert told(parts) == expected and ids_of(parts)[: len(parts[0][1])] == parts[0][1]
+    on = await Dialect.probe(family.engine, Profile(), "on")
+    if family.open:
+        assert told(await on.beginning(QUESTION, "First, 13.")) == expected
+        assert "thinks as" in on.notes[1]
+
+
+async def test_a_thought_closes_and_an_answer_ends(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile())
+    ids = (*ids_of(await dialect.beginning(QUESTION)), *family.ids("so ~"))
+    if family.close:
+        single = len(dialect.close_ids) == 1
+        stops: dict[str, Any] = {"stop_ids": dialect.close_ids} if single else {"stop": (dialect.think_close,)}
+        assert await family.goes_on(ids, **stops) == (family.close, "stop")
+        ids += dialect.close_ids
+    assert await family.goes_on(ids) == ("@", "end")
+
+
+async def test_thinking_is_switched_off(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile(), "off")
+    parts = await dialect.beginning(QUESTION, "It is")
+    assert told(parts).endswith(family.about["off"].replace("{q}", QUESTION) + "It is")
+    assert (dialect.think_open, dialect.think_close, dialect.close_ids) == ("", "", ())
+    if family.open:
+        assert "thinking is off" in dialect.notes[1]
