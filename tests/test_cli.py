@@ -331,11 +331,24 @@ def test_an_error_of_the_run_is_one_line_even_if_its_message_has_several(
 
 def test_doctor_says_what_an_engine_can_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--engine", "scripted"]) == 0
-    title, head, *rows = capsys.readouterr().out.splitlines()
+    title, *rows = capsys.readouterr().out.splitlines()
     assert title == "scripted on scripted: 8,192 tokens of context, works with token ids"
-    assert head.split()[:2] == ["ability", "seen"]
-    names = [row[:15].strip() for row in rows if not row.startswith(" ")]
-    assert names == ["ids in", "ids out", "cached tokens", "seed", "stop", "streaming", "abort"]
+    names = [row[:14].strip() for row in rows if not row.startswith(" ")]
+    assert names == [
+        *("prompt", "ids in", "ids out", "cached tokens", "seed", "stop", "streaming", "abort", "speed"),
+    ]
+
+
+def test_doctor_shows_what_it_has_found_before_it_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(engine: object) -> None:
+        raise ZeroDivisionError("the machine fell over")
+
+    monkeypatch.setattr("tertulia.engines.machine.speed", lost)
+    with pytest.raises(ZeroDivisionError):
+        main(["doctor", "--engine", "scripted"])
+    assert "abort" in capsys.readouterr().out
 
 
 def test_doctor_fails_where_solving_would(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

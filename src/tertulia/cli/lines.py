@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tertulia.engines.progress import duration
 if TYPE_CHECKING:
     from tertulia.circle.events import Event
 
-PACE = 5.0  # seconds between two lines about how far a run is
+PACE = 5.0  # seconds between two lines about how far a run is; later twice as many
 
 
 class LineView(View):
@@ -44,8 +45,8 @@ class LineView(View):
             self._task.cancel()
 
     async def _tell_often(self) -> None:
-        while True:
-            await asyncio.sleep(PACE)
+        for times in count(1):
+            await asyncio.sleep(PACE if times <= 6 else 2 * PACE)
             print(self._pace.line(time.monotonic()), file=sys.stderr, flush=True)
 
 
@@ -78,13 +79,13 @@ class Pace:
         Args:
             now: Seconds of the same clock.
         """
-        count = self._tokens.total()
-        if not count or now <= self._first:
+        total = self._tokens.total()
+        if not total or now <= self._first:
             return "no token yet: the model reads the question"
-        rate = count / (now - self._first)
+        rate = total / (now - self._first)
         owed = sum(max(0, self._budget - self._tokens[path]) for path in range(self._paths) if path not in self._ended)
         return (
-            f"{count:,} tokens, {rate:.0f} tokens/s, {len(self._ended)} of {self._paths} paths done, "
+            f"{total:,} tokens, {rate:.0f} tokens/s, {len(self._ended)} of {self._paths} paths done, "
             f"at most {duration(owed / rate)} left"
         )
 
