@@ -29,7 +29,10 @@ _DEEPEST = 12
 """Parts in parts that are compared; a deeper answer is compared as a text."""
 
 # Neither 70.000, which the language must tell, nor what is too long for an integer of Python.
-_PLAIN = re.compile(r"[+-]?\d{1,60}(?:\.(?:\d{1,2}|\d{4,60}))?")
+_INTEGER = re.compile(r"[+-]?\d{1,60}")
+_DECIMAL = re.compile(r"[+-]?\d{1,60}\.(?:\d{1,2}|\d{4,60})")
+_MAY_BE_FRACTION = re.compile("[/f]")
+_FRACTION = re.compile(r"([+-]?)(?:\\[dt]?frac\{(-?\d{1,60})\}\{(\d{1,60})\}|(\d{1,60})/(\d{1,60}))")
 _UNIT_BEHIND = re.compile(
     r"(?P<rest>.*[\d)}\w])\s+(?P<unit>[^\W\d_]{2,}(?:\s[^\W\d_]{2,}){0,2}(?:\s*\^\s*\{?\d\}?)?)", re.DOTALL
 )
@@ -50,7 +53,9 @@ def equivalent(gold: str, answer: str, language: str | None = None) -> bool:
             not known, a number that languages read differently is read in one way, never in both.
     """
     mine, theirs = _plain(gold), _plain(answer)
-    if mine is not None and theirs is not None:
+    # A decimal may be a rounded fraction, which takes a longer look.
+    exact = mine == theirs or not _MAY_BE_FRACTION.search(gold + answer)
+    if mine is not None and theirs is not None and exact:
         return mine == theirs
     return _same(gold, answer, language, gold=True)
 
@@ -62,7 +67,7 @@ def group_answers(answers: Sequence[str | None], language: str | None = None) ->
     (1/3 = 0.333333 after rounding), and a fixed representative makes the groups well defined.
     """
     groups: list[int | None] = []
-    known: dict[str | Fraction, int] = {}
+    known: dict[str | Fraction | int, int] = {}
     integers: list[tuple[int, str]] = []
     others: list[tuple[int, str]] = []
     for index, answer in enumerate(answers):
@@ -87,9 +92,18 @@ def group_answers(answers: Sequence[str | None], language: str | None = None) ->
 
 
 @lru_cache(maxsize=65_536)
-def _plain(text: str) -> Fraction | None:
-    """The value of a plain integer or decimal in ASCII that every language reads alike."""
-    return Fraction(text) if text.isascii() and _PLAIN.fullmatch(text) else None
+def _plain(text: str) -> Fraction | int | None:
+    """The value of a plain integer, decimal or fraction in ASCII that every language reads alike."""
+    if not text.isascii():
+        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return Fraction(text)
+    if (found := _FRACTION.fullmatch(text)) is None:
+        return None
+    sign, top, bottom = found[1], int(found[2] or found[4]), int(found[3] or found[5])
+    return None if not bottom else Fraction(-top if sign == "-" else top, bottom)
 
 
 @lru_cache(maxsize=65_536)

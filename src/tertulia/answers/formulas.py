@@ -120,9 +120,10 @@ class Reader:
             )
         ):
             top, bottom = (int(part) for part in fraction.groups() if part)
-            if 0 < top < bottom:
-                self._take(fraction.end())
-                return _constant(int(number) + Fraction(top, bottom))
+            if not 0 < top < bottom:
+                raise UnreadableError  # neither a mixed number nor a product that anybody writes
+            self._take(fraction.end())
+            return _constant(int(number) + Fraction(top, bottom))
         while True:
             if self._next("^"):
                 self._take(1)

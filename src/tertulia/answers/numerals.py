@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 DECIMAL_COMMA = frozenset({"de", "es", "fr", "ru"})
@@ -221,6 +221,7 @@ def _words_first(text: str, language: str | None) -> tuple[Number, str] | None:
     return (Number(total), rest) if last is not None else None
 
 
+@lru_cache(maxsize=4096)
 def _scale(rest: str, language: str | None) -> tuple[Fraction, str] | None:
     """A number word at the beginning of what stands behind a number."""
     stripped = re.sub(r"^(?:[\s~]+|-(?=[^\W\d_]{2}))", "", rest)

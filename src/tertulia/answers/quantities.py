@@ -10,7 +10,7 @@ import tomllib
 import unicodedata
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -124,6 +124,7 @@ def same_time(a: str, b: str) -> bool | None:
     return one == other or (bool(half or half_other) and _afternoon(one, half) == _afternoon(other, half_other))
 
 
+@lru_cache(maxsize=4096)
 def unit(tail: str, typeset: bool = False) -> str | None:
     """The unit in one form (without blanks, an English plural as its singular); None where it is none.
 

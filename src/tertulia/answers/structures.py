@@ -53,7 +53,8 @@ def _bracketed(a: str, b: str, same: Same) -> bool | None:
             if (opened, closed) == ("(", ")") == (opened_other, closed_other)
             else (opened, closed) == (opened_other, closed_other) and same(parts[0], parts_other[0])
         )
-    if len(parts) == 2 and (opened, closed) != (opened_other, closed_other):
+    pairs = {opened + closed, opened_other + closed_other}
+    if len(pairs) > 1 and (len(parts) == 2 or pairs != {"()", "[]"}):
         return False
     return in_order(parts, parts_other, same)
 

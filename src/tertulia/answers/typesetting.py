@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
 DEEPEST = 100
 """Wrappers in wrappers that are taken off: a hostile text may have any number, and each costs a reading of it all."""
 
-_TOKEN = re.compile(r"\\([A-Za-z]+)\*?(\s*\{)?|\\.|[{}]|[^\\{}]+", re.DOTALL)
+_TOKEN = re.compile(r"\\([A-Za-z]+)(?:\*(?=\s*\{))?(\s*\{)?|\\.|[{}]|[^\\{}]+", re.DOTALL)
 _GROUP = re.compile(r"\s*\{[^{}]*\}")
 _THIN = "\N{THIN SPACE}"
 _CHARACTERS = {
@@ -37,12 +37,14 @@ _POWER = re.compile(f"[{''.join(_RAISED)}]+")
 _LOWERED = re.compile("[₀-₉]+")
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|\w))")
 _DOLLAR = re.compile(r"(?:\b(?:US|USD|AU?|CA?|NZ?|HK|NT|R|S|MX|Z)\s?)?\\?\$(?=\s*-?[\d.])|\\?\$")
+_UNTOUCHED = re.compile(r"[^\\$~{]*")
 _DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]")
-_BOLD = re.compile(r"(\*\*|__|`|\*)([^*`]+)\1")
+_BOLD = re.compile(r"(\*{1,4}|__|`{1,3})([^*`]+)\1")
 _PAIRS = {"「": "」", "『": "』", "【": "】", "“": "”", "«": "»", "„": "“", "‘": "’", '"': '"', "《": "》", "〈": "〉"}
 _STOPS = " .。．।॥;,:؛、"
 
 
+@lru_cache(maxsize=65_536)
 def tidy(answer: str) -> str:
     """The answer in ASCII digits and signs, without the typesetting that never carries meaning."""
     text, previous = characters(answer).replace("...", "\\ldots "), None
@@ -50,11 +52,12 @@ def tidy(answer: str) -> str:
         if previous == text:
             break
         previous = text
-        text = _DELIMITERS.sub("", _DOLLAR.sub("", text))
-        text = re.sub(r"\{\s*([,.])\s*\}", r"\1", text)
-        text = _commands_off(text)
-        text = re.sub(rf",{_THIN}\s*", ",", text)
-        text = re.sub(rf"(?<=\d){_THIN}(?=\d)", "", text)
+        if not _UNTOUCHED.fullmatch(text):
+            text = _DELIMITERS.sub("", _DOLLAR.sub("", text))
+            text = re.sub(r"\{\s*([,.])\s*\}", r"\1", text)
+            text = _commands_off(text)
+            text = re.sub(rf",{_THIN}\s*", ",", text)
+            text = re.sub(rf"(?<=\d){_THIN}(?=\d)", "", text)
         text = " ".join(text.split())
         text = _outer_off(text.rstrip(_STOPS).lstrip())
     return text
@@ -70,12 +73,14 @@ def characters(text: str) -> str:
     return "".join(_character(character) for character in text)
 
 
+@lru_cache(maxsize=65_536)
 def comparable(text: str) -> str:
     """A tidy text as texts are compared: blanks, and other names of a command, make no difference."""
-    text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
-    for pattern, name in _same_commands():
-        text = pattern.sub(name, text)
-    text = re.sub(r"(^|[\[(,]\s*)\+\s*(?=\\infty)", r"\1", text)
+    if "\\" in text:
+        text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
+        for pattern, name in _same_commands():
+            text = pattern.sub(name, text)
+        text = re.sub(r"(^|[\[(,]\s*)\+\s*(?=\\infty)", r"\1", text)
     text = re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)  # 2 1/2 is not 21/2
     text = re.sub(r"\{(\w)\}", r"\1", text)
     return text if "\\" in text or not re.search(r"[^\W\d_]{2}", text) else text.casefold()
