@@ -134,6 +134,9 @@ def test_what_stands_in_the_place_of_a_denied_letter_is_the_answer(language: str
         ("It comes to \\boxed{31}.\nAnswer: C", "C"),
         (r"The answer is (D), for the value is \boxed{31}.", "D"),
         (r"Answer: A, or rather \boxed{A, B}", None),
+        ("Hence the answer will be (D)", "D"),
+        ("Ans: B", "B"),
+        ("We go through each answer choice: (A) can never be true.", None),
         ("Answer: B\n\nA is wrong, for it is too small.", "B"),
         ("The answer is B. On reflection, B is wrong.", None),
     ],
@@ -174,6 +177,8 @@ def test_a_letter_that_begins_a_name_is_no_option(name: str) -> None:
         ("th", "คำตอบคือ 31"),
         ("bn", "উত্তর হল 31।"),
         ("te", "సమాధానం 31."),
+        ("en", "**Answer: 31**"),
+        ("ja", "答えは **31** です。"),
     ],
 )
 def test_a_value_that_is_announced_at_the_end_is_the_answer(language: str, text: str) -> None:
@@ -193,6 +198,11 @@ def test_a_value_that_is_announced_at_the_end_is_the_answer(language: str, text:
         ("The answer is 7 or 8.", "7 or 8"),
         ("The answer is 6 million.", "6 million"),
         ("The answer is $x = 3, y = 4$.", "$x = 3, y = 4$"),
+        ("The answer is x = 3, y = 4.", "x = 3, y = 4"),
+        ("The answer is 40 - 9 = 31.", "31"),
+        ("The answer is $x^2 + y^2 = 9$.", "$x^2 + y^2 = 9$"),
+        ("The answer will be 31 litres", "31 litres"),
+        ("ANS: 31", "31"),
         ("答案是十二", "十二"),
     ],
 )
@@ -213,6 +223,8 @@ def test_all_of_a_value_is_read(text: str, value: str) -> None:
         "The answer is a prime.",
         "Answer 31 is too large.",
         "The answers are 30 and 31.",
+        "Let us check our answer: 30 + 1 = 31.",
+        "Thus we find the final value: 31",
         "#### 31. Compute the total",
         "答えは31ではない。",
         "উত্তর 31 নয়।",
@@ -230,6 +242,47 @@ def test_all_of_a_value_is_read(text: str, value: str) -> None:
 )
 def test_a_value_that_is_not_announced_at_the_end_is_none(text: str) -> None:
     assert extract_answer(text) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Answer: They have 31 pens."),
+        ("de", "Antwort: Sie haben 31 Stifte."),
+        ("es", "Respuesta: Tienen 31 manzanas."),
+        ("fr", "Réponse : Il reste 31 litres."),
+        ("ru", "Ответ: у них 31 яблоко."),
+        ("sw", "Jibu: Wana matofaa 31."),
+        ("ja", "答え：りんごは31個です。"),
+        ("zh", "答：他们一共有31个苹果。"),
+        ("th", "คำตอบ: พวกเขามีแอปเปิล 31 ลูก"),
+        ("bn", "উত্তর: তাদের 31টি আপেল আছে।"),
+        ("te", "సమాధానం: వారి దగ్గర 31 ఆపిల్స్ ఉన్నాయి."),
+    ],
+)
+def test_the_only_number_of_a_sentence_that_is_called_the_answer_is_its_value(language: str, text: str) -> None:
+    found = extract_answer(text, "math", language)
+    assert found is not None and found.startswith("31")
+    assert extract_answer(f"{text}\n30 + 2 = 32", "math", language) is None, "it was the beginning of a way"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Answer: They have more than 31.",
+        "Answer: They have 3 of 31.",
+        "Antwort: Es sind mindestens 31.",
+        "答：他们有不到31个。",
+    ],
+)
+def test_a_bound_or_one_of_several_numbers_in_a_sentence_is_no_value(text: str) -> None:
+    assert extract_answer(text) is None
+
+
+@pytest.mark.parametrize(("language", "text"), every(TAKEN_BACK))
+def test_a_value_that_is_taken_back_is_no_answer(language: str, text: str) -> None:
+    assert extract_answer(text.format("31")) is None
+    assert extract_answer(text.format("31"), "math", language) is None
 
 
 def test_a_box_comes_before_words() -> None:

@@ -11,6 +11,7 @@ from functools import cache
 
 from tertulia.answers.announcements import (
     CLOSE,
+    LETTER,
     MENTIONS,
     WINDOW,
     announcement,
@@ -37,7 +38,12 @@ _VALUE = re.compile(
 )
 _MARKED = re.compile(r"(?:^|\n)[ \t]*####[ \t]*(?P<value>[^\n]{1,120})\s*$")
 _HEADING = re.compile(r"\d+\s*[.)](?:\s|$)")
-_ENDS = re.compile(r"[!?。！？।\n]|\.(?!\d)|[,;，；、](?!\s*[$\\(\[]?[-+]?\d)")
+_ENDS = re.compile(r"[!?。！？।\n]|\.(?!\d)|[,;，；、](?!\s*(?:[$\\(\[]?[-+]?\d|\$?[A-Za-z]\s?=))")
+_SENTENCE = re.compile(r"[!?。！？।\n]|\.(?!\d)")
+_NUMBER = re.compile(r"(?:(?<![^\W\d])[-−+$€£¥₹]|(?<![A-Za-z_À-ɏЀ-ӿ\d]))\d(?:[\d.,]*\d)?")
+_CHAIN = re.compile(r"(?P<before>[^,;<>≤≥≠]+)(?<![!\\])=(?P<result>[^=,;<>≤≥≠]*?)(?:\$|\\\)|\\\])?")
+_SIGNS = re.compile(r"\\[A-Za-z]+|(?<=\d)\s*x\s*(?=\d)")
+_LETTERS = re.compile(r"[^\W\d_]")
 _CLOSERS = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
 _MATHS = re.compile(r"\$\$|\$|\\\(|\\\[")
 
@@ -62,6 +68,8 @@ def _announced(text: str, languages: tuple[str, ...]) -> str | None:
         if match.start() < len(text) - LAST_PART:
             continue
         value, end = _value(text, match.end(), languages)
+        if value is None and ":" in match["gap"].replace("：", ":"):
+            value, end = _only_number(text, match.end(), languages)
         rest = text[end : end + WINDOW]
         if match["denied"] or value is None or supposed(text[max(0, match.start() - WINDOW) : match.start()], rest):
             continue
@@ -89,8 +97,24 @@ def _value(text: str, start: int, languages: tuple[str, ...]) -> tuple[str | Non
     if denied:
         return None, end
     value = text[start : tail.start() if tail else end].strip()
-    value = re.sub(rf"^[*_`]+|[*_`]+$|\s*{CLOSE}{words('verb', languages)}$", "", value).strip()
+    value = re.sub(rf"^[*_`]+|[*_`]+$|\s*{CLOSE}\s*{words('verb', languages)}$", "", value).strip()
+    if (chain := _CHAIN.fullmatch(value)) and not _LETTERS.search(_SIGNS.sub("", chain["before"])):
+        value = chain["result"].strip()  # "the answer is 3 + 4 = 7"
     return (value if 0 < len(value) <= LONGEST else None), end
+
+
+def _only_number(text: str, start: int, languages: tuple[str, ...]) -> tuple[str | None, int]:
+    """The value in a last sentence that has one number and compares it with nothing: "Answer: Tom has 7 apples."."""
+    end = found.start() if (found := _SENTENCE.search(text, start)) else len(text)
+    numbers = list(_NUMBER.finditer(text, start, end))
+    if (
+        len(numbers) != 1
+        or _NUMBER.search(text, end)
+        or end - start > LONGEST
+        or _pattern("compares", languages).search(text, start, end)
+    ):
+        return None, end
+    return _value(text, numbers[0].start(), languages)
 
 
 @cache
@@ -98,6 +122,7 @@ def _pattern(name: str, languages: tuple[str, ...]) -> re.Pattern[str]:
     patterns = {
         "announced": rf"{announcement(languages)}{_GAP}(?P<denied>{words('denied', languages)}(?!\w))?",
         "tail": rf"\s+(?:{words('because', languages)}(?!\w)|{words('goes_on', languages)}\s+(?=[^\W\d]))",
+        "compares": rf"(?<![{LETTER}]){words('compares', languages)}(?![{LETTER}])",
         "denied_after": rf"(?<=[\d\w)}}$])\s*{words('denied_after', languages)}",
     }
     return re.compile(patterns[name])
