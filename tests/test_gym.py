@@ -140,7 +140,7 @@ def test_a_circle_in_training_is_rewarded_by_the_librarys_score(gym: None) -> No
     pytest.importorskip("trl", reason="training needs the extra train")
     from tertulia.circle.path import Path
     from tertulia.training.leap_rl import Data
-    from tertulia.training.parallel import judged
+    from tertulia.training.parallel_run import judged
     from tertulia.training.rollouts import Circle, rewards
 
     data = Data(task="gym", file=LEGS)

@@ -24,7 +24,7 @@ from engine_fakes import Fake  # noqa: E402
 from tertulia.api import solve_with  # noqa: E402
 from tertulia.circle.path import Path as Thought  # noqa: E402
 from tertulia.circle.path import Span, Step  # noqa: E402
-from tertulia.cli import train_rl  # noqa: E402
+from tertulia.cli import train as command  # noqa: E402
 from tertulia.engines.base import EngineError, Generation, Request, Sampling  # noqa: E402
 from tertulia.engines.client import HttpEngine  # noqa: E402
 from tertulia.engines.scripted import ScriptedEngine  # noqa: E402
@@ -35,9 +35,9 @@ from tertulia.model import profile_for  # noqa: E402
 from tertulia.settings import resolve  # noqa: E402
 from tertulia.tasks.question import Question  # noqa: E402
 from tertulia.training import leap_rl  # noqa: E402
-from tertulia.training.rl_log import WHOLE  # noqa: E402
 from tertulia.training.rollouts import Circle, Rollouts, guards, rewards, sequences  # noqa: E402
 from tertulia.training.start import load_start  # noqa: E402
+from tertulia.training.trainer import WHOLE  # noqa: E402
 
 FREE = Sampling(1.0, 1.0, 0, 0.0)
 RUN: dict[str, Any] = {
@@ -387,7 +387,7 @@ def test_groups_that_do_not_lie_together_are_refused():
         ("circle", "paths", 1, "circle.paths is 1"),
         ("data", "task", "aime2024", "for testing"),
         ("data", "languages", {"xx": 1.0}, "unknown language 'xx'"),
-        ("data", "difficulties", {"easy": 0.0}, "every weight in data.languages or data.difficulties is 0"),
+        ("data", "difficulties", {"easy": 0.0}, "every weight in data.difficulties is 0"),
         ("model", "start", "no/such/pebble.gguf", "there is no model no/such/pebble.gguf"),
         ("reward", "own", 0.0, "every weight in reward is 0"),
         ("reward", "verdict", 1.0, "training.circles be at least 2"),
@@ -425,7 +425,7 @@ def test_a_missing_extra_gets_one_line(monkeypatch, tmp_path):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trl" else real(name))
     with pytest.raises(TertuliaError, match=r"needs the extra train: pip install 'tertulia\[train\]'"):
-        train_rl.leap_rl(tmp_path / "run.toml", tmp_path)
+        command.leap_rl(tmp_path / "run.toml", tmp_path)
 
 
 def test_the_run_files_of_the_repository_are_right():
@@ -443,11 +443,11 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(tmp_path):
     training = RUN["training"] | {"steps": 4}
     parts = {"training": training, "circle": RUN["circle"] | {"summaries": "read"}, "data": RUN["data"]}
     file.write_text("\n".join(f"[{name}]\n" + "\n".join(map(toml, part.items())) for name, part in parts.items()))
-    code = "import sys; from pathlib import Path as P; from tertulia.cli.train_rl import leap_rl as go; "
+    code = "import sys; from pathlib import Path as P; from tertulia.cli.train import leap_rl as go; "
     code += "go(P(sys.argv[1]), P(sys.argv[2]), 1)"
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [sys.executable, "-c", code, str(file), str(killed)]
-    child = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    arguments = [sys.executable, "-c", code, str(file), str(killed)]
+    child = subprocess.Popen(arguments, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
     while not (killed / "checkpoints" / "checkpoint-4" / WHOLE).exists():
         assert child.poll() is None
         time.sleep(0.01)
@@ -457,8 +457,8 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(tmp_path):
     torn = killed / "checkpoints" / "checkpoint-6"
     torn.mkdir(exist_ok=True)  # as a kill in the middle of writing leaves one
     (torn / WHOLE).unlink(missing_ok=True)
-    train_rl.leap_rl(file, killed, 1)
-    train_rl.leap_rl(file, whole, 1)
+    command.leap_rl(file, killed, 1)
+    command.leap_rl(file, whole, 1)
     seen = [json.loads(line)["step"] for line in (killed / "metrics.jsonl").read_text().splitlines()]
     assert seen[-1] == 8 and 1 in seen and seen.count(1) == 1, "it began again"
 

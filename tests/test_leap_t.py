@@ -21,6 +21,7 @@ from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.meetings import Effect
+from tertulia.files import mark_folder
 from tertulia.training import masks
 from tertulia.training.collect import Collected, collect, dropped_for
 from tertulia.training.leap_t import Keep, Run
@@ -337,8 +338,7 @@ def test_traces_and_what_is_trained_on_them_are_kept_apart(questions, tmp_path):
     with pytest.raises(TertuliaError, match=r"traces holds a run of leap-t collect: give another --out$"):
         sft.train(run, traces / "traces.jsonl", traces)
     assert sorted(traces.rglob("*")) == before
-    tuned.mkdir()
-    sft._claim(run, traces / "traces.jsonl", tuned)
+    mark_folder(tuned, sft.identity(run, traces / "traces.jsonl"))
     with pytest.raises(TertuliaError, match=r"tuned holds another run: give another --out$"):
         asyncio.run(gather(run, tuned))
     assert not (tuned / "journals").exists()
@@ -349,7 +349,7 @@ def test_a_killed_fine_tuning_ends_like_a_whole_one_and_exports_to_gguf(small, t
 
     from tertulia.training import sft
     from tertulia.training.export import compare, write_gguf
-    from tertulia.training.rl_log import WHOLE
+    from tertulia.training.trainer import WHOLE
 
     file = tmp_path / "run.toml"
     values = "\n".join(f"{name} = {value}" for name, value in (TRAINING | {"epochs": 3}).items())

@@ -19,18 +19,13 @@ import pytest
 
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
+from tertulia.files import mark_folder
 from tertulia.model import Dialect, Profile
 from tertulia.studies.parallel_law import COLUMNS, Study, cells, run_of, run_study
 from tertulia.training.asking import Led, Prompt, dialect_of, prompts_of, text_for_trl
-from tertulia.training.parallel import (
-    Data,
-    Model,
-    Reward,
-    Run,
-    Training,
-    questions_of,
-    reward_parts,
-)
+from tertulia.training.grpo import identity
+from tertulia.training.parallel import reward_parts
+from tertulia.training.parallel_run import Data, Model, Reward, Run, Training, questions_of
 from tertulia.training.start import load_start
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import problem
@@ -396,8 +391,6 @@ def test_a_schedule_that_depends_on_the_end_does_not_go_with_more(tmp_path: Path
 
 
 def test_an_arm_that_was_changed_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
-    from tertulia.training.leap_rl import claim
-
     out = tmp_path / "out"
     before, after = (with_arms(tmp_path, arm(order=order)) for order in (["de"], ["es"]))
     cell = next(cell for cell in cells(before) if cell.arm == "a")
@@ -405,7 +398,7 @@ def test_an_arm_that_was_changed_is_not_taken_for_what_it_was(tmp_path: Path) ->
         (out / "cells" / done.name).mkdir(parents=True)
         for _, size in done.stops:
             (out / "cells" / done.name / f"rows-{size}.json").write_text("[]")
-    claim(run_of(before, cell, 1), out / "cells" / cell.name)
+    mark_folder(out / "cells" / cell.name, identity(run_of(before, cell, 1)))
     run_study(before, out)
     with pytest.raises(TertuliaError, match="the cell a-2-1 was begun as another run: call the arm otherwise"):
         run_study(after, out)

@@ -23,9 +23,9 @@ from tertulia.answers.extract import extract_answer  # noqa: E402
 from tertulia.errors import TertuliaError  # noqa: E402
 from tertulia.training import parallel, parallel_sft  # noqa: E402
 from tertulia.training.masks import IGNORED  # noqa: E402
-from tertulia.training.parallel import Run, questions_of  # noqa: E402
-from tertulia.training.rl_log import WHOLE  # noqa: E402
+from tertulia.training.parallel_run import Run, questions_of  # noqa: E402
 from tertulia.training.start import load_start  # noqa: E402
+from tertulia.training.trainer import WHOLE  # noqa: E402
 from tertulia.world.language import LANGUAGES, Language  # noqa: E402
 from tertulia.world.problems import problem  # noqa: E402
 from tertulia.world.spoken import off_target  # noqa: E402

@@ -230,7 +230,7 @@ def test_the_command_tells_arms_apart_by_language(
     told = capsys.readouterr().out
     assert "Many tongues against one" in told and "The vote of circles of many tongues against" in told
     assert main([*command, "--limit", "2"]) != 0
-    assert "holds a study with options {'limit': 4}, but now it is {'limit': 2}" in capsys.readouterr().err
+    assert "belongs to another study (options.limit: 4 there, 2 here): give another --out" in capsys.readouterr().err
 
 
 def child(folder: Path, out: str) -> list[str]:

@@ -143,7 +143,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(tmp_path):
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run = pretrain.Run.load(run_file(tmp_path, 50_000))
     pretrain.Trainer(run, tmp_path / "out", "cpu").save()
-    other = pretrain.Run(run.seed + 1, run.tokens, run.model, run.optimizer, run.mix)
+    other = run.model_copy(update={"seed": run.seed + 1})
     with pytest.raises(TertuliaError, match="another run"):
         pretrain.Trainer(other, tmp_path / "out", "cpu")
 

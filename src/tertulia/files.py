@@ -1,4 +1,4 @@
-"""Files and folders of a run: locks that die with their process, folders that belong to one run."""
+"""Files and folders of a run: locks that die with their process, folders of one run, files written whole."""
 
 from __future__ import annotations
 
@@ -75,33 +75,75 @@ def _take(held: int, out: Path) -> None:
         return  # a file system without locks
 
 
-def mark_folder(out: Path, mine: Mapping[str, Any], file: str = "run.json", what: str = "run") -> None:
-    """Marks the folder as this run's.
+def write_whole(file: Path, data: str | bytes) -> Path:
+    """Writes a file whole, its folder too where there is none: a kill in the middle leaves the former file, or none.
 
     Args:
-        out: The folder; it is there.
+        file: Where it goes.
+        data: What it is to hold; text is written as UTF-8.
+
+    Raises:
+        TertuliaError: It cannot be written. One line.
+    """
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("wb") as out:
+            out.write(data.encode() if isinstance(data, str) else data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(fresh, file)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise TertuliaError(f"cannot write {file}: {error.strerror}") from error
+    return file
+
+
+def write_json(file: Path, value: Any) -> Path:
+    """Writes a value as JSON, whole (`write_whole`)."""
+    return write_whole(file, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def mark_folder(
+    out: Path, mine: Mapping[str, Any], file: str = "run.json", what: str = "run", option: str = "--out"
+) -> None:
+    """Marks the folder as this run's, or finds that it is.
+
+    Args:
+        out: The folder.
         mine: What makes the run what it is, as JSON values; "verb" where it is no training.
         file: Where that is kept.
         what: The word for a run.
+        option: What a user gives the folder by.
+
+    Raises:
+        TertuliaError: It is another run's. One line that says what differs.
+    """
+    check_folder(out, mine, file, what, option)
+    write_json(out / file, mine)
+
+
+def check_folder(
+    out: Path, mine: Mapping[str, Any], file: str = "run.json", what: str = "run", option: str = "--out"
+) -> None:
+    """Refuses a folder that is marked as another run's; see `mark_folder`.
 
     Raises:
         TertuliaError: It is another run's. One line that says what differs.
     """
     place = out / file
     try:
-        known = json.loads(place.read_text()) if place.exists() else None
-    except ValueError:
-        known = None  # torn by a kill before anything was done
+        known = json.loads(place.read_text("utf-8"))
+    except (OSError, ValueError):
+        return  # not there, or torn before anything was done
     made = known.get("verb") if isinstance(known, dict) else None
-    if known is not None and made != mine.get("verb"):  # never "remove it" here: it holds something else
-        raise TertuliaError(f"{out} holds {f'a run of {made}' if made else f'another {what}'}: give another --out")
-    if known is not None and known != mine:
+    if made != mine.get("verb"):  # never "remove it" here: it holds something else
+        raise TertuliaError(f"{out} holds {f'a run of {made}' if made else f'another {what}'}: give another {option}")
+    if known != mine:
         raise TertuliaError(
-            f"{out} belongs to another {what}{_differing(known, mine)}: give another --out, or remove it to start again"
+            f"{out} belongs to another {what}{_differing(known, mine)}: give another {option}, "
+            "or remove it to start again"
         )
-    fresh = place.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(mine))
-    os.replace(fresh, place)
 
 
 def _differing(there: Any, here: Any, place: str = "") -> str:

@@ -9,15 +9,20 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import needs
-from tertulia.cli.train_parallel import parallel
-from tertulia.cli.train_rl import leap_rl
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
     from tertulia.training.collect import Collected
     from tertulia.training.leap_t import Run
 
-RunFile = Annotated[Path, typer.Argument(help="A run file such as runs/train/leap_t_smoke.toml.", metavar="RUN.toml")]
+
+def _run_file(example: str) -> Any:
+    return typer.Argument(help=f"A run file such as runs/train/{example}.", metavar="RUN.toml")
+
+
+RunFile = Annotated[Path, _run_file("leap_t_smoke.toml")]
+RewardedFile = Annotated[Path, _run_file("leap_rl_smoke.toml")]
+ParallelFile = Annotated[Path, _run_file("parallel_smoke.toml")]
 Traces = Annotated[Path, typer.Option(help="Folder of journals and traces; the same command goes on from there.")]
 Data = Annotated[Path, typer.Option(help="Traces that `collect` wrote, or their folder.", metavar="TRACES")]
 Out = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and result; the same goes on from there.")]
@@ -27,8 +32,7 @@ HELP = "Train models to be better at meetings, or on the same problems in severa
 app = typer.Typer(rich_markup_mode=None, help=HELP, no_args_is_help=True)
 leap_t = typer.Typer(rich_markup_mode=None, help="LeaP-T: fine-tune on a teacher's meetings.", no_args_is_help=True)
 app.add_typer(leap_t, name="leap-t")
-app.command("leap-rl")(leap_rl)
-app.command("parallel")(parallel)
+MODULES = ("torch", "transformers", "datasets", "trl", "gguf", "tensorboard")
 
 
 @leap_t.command()
@@ -72,15 +76,53 @@ def sft(run: RunFile, data: Data, out: Out, threads: Threads = None) -> None:
     from tertulia.training.leap_t import Run
 
     asked = Run.load(run)
-    for module in training.MODULES:
-        needs(module, "fine-tuning needs", "train")
+    _prepare("fine-tuning needs", threads)
+    _tell(training.train(asked, data / FILE if data.is_dir() else data, out))
+
+
+@app.command("leap-rl")
+def leap_rl(run: RewardedFile, out: Out, threads: Threads = None) -> None:
+    """Reward a model's paths for what they make of their meetings.
+
+    By GRPO; each group of rollouts is the paths of one circle.
+
+    The same command goes on where it was stopped. The result is a transformers folder, OUT/model.
+    """
+    _prepare("training by reinforcement needs", threads)
+    from tertulia.training.leap_rl import Run, train
+
+    _tell(train(Run.load(run), out))
+
+
+@app.command()
+def parallel(run: ParallelFile, out: Out, threads: Threads = None) -> None:
+    """Train a model on the same problems in several languages.
+
+    By GRPO or by fine-tuning.
+
+    The same command goes on where it was stopped. The result is a transformers folder, OUT/model.
+    """
+    from tertulia.training.parallel import train
+    from tertulia.training.parallel_run import Run
+
+    asked = Run.load(run)
+    _prepare("training in parallel needs", threads)
+    _tell(train(asked, out))
+
+
+def _prepare(what: str, threads: int | None) -> None:
+    """Refuses where something is missing, and sets the threads of torch."""
+    for module in MODULES:
+        needs(module, what, "train")
     if threads is not None:
         if threads < 1:
             raise TertuliaError(f"threads is {threads}: give at least 1")
-        import torch
+        from tertulia.training.sampling import use_threads
 
-        torch.set_num_threads(threads)
-    folder = training.train(asked, data / FILE if data.is_dir() else data, out)
+        use_threads(threads)
+
+
+def _tell(folder: Path) -> None:
     print(f"{folder}; as GGUF: python -m tertulia.training.export {folder} FILE.gguf")
 
 

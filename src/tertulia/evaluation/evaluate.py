@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -25,10 +24,11 @@ from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.quiet import quiet, without_tracebacks
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
 from tertulia.evaluation.thinking import MISSING, told
-from tertulia.files import working_in
+from tertulia.files import check_folder, mark_folder, working_in, write_json
 from tertulia.tasks.question import Question
 
-ASKED = "evaluation.json"
+MARK = ("evaluation.json", "evaluation", "--log-dir")
+"""How a folder is marked (`tertulia.files.mark_folder`): by which file, as what, and by which option it is given."""
 MOST_FAILURES = 0.2
 """Share of an arm's circles that may fail before the rest is not tried: a night should not be spent on errors."""
 Tell = Callable[[str], None]
@@ -110,11 +110,11 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         raise TertuliaError(f"{asked.circles} circles, {asked.at_once} at once: expected 1 or more of both")
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
-    _claim(folder, asked, mark=False)
+    check_folder(folder, asked.identity, *MARK)
     if not asyncio.run(_examine(asked, wanted, questions[0])):
         tell(MISSING)
     with working_in(folder):
-        _claim(folder, asked)
+        mark_folder(folder, asked.identity, *MARK)
         return _run(asked, wanted, questions, folder, display, tell)
 
 
@@ -134,43 +134,8 @@ def _run(
             raise TertuliaError(f"every circle of {one.label} failed: {errors[0] if errors else 'no sample was run'}")
     ordered = {text: records[text] for text in dict.fromkeys(asked.methods)}
     outcome = Outcome(compare(ordered, weight=asked.weight, seed=asked.seed), logs, (len(failed), (failed or [""])[0]))
-    write(folder / "comparison.json", outcome.comparison.to_json())
+    write_json(folder / "comparison.json", outcome.comparison.to_json())
     return outcome
-
-
-def _claim(folder: Path, asked: Evaluation, mark: bool = True) -> None:
-    """Checks what the folder is for, or writes it down: not before the arguments are known to be good."""
-    file = folder / ASKED
-    if file.exists():
-        try:
-            before = json.loads(file.read_text("utf-8"))
-        except ValueError:
-            raise TertuliaError(f"{file} is damaged: remove it, or give another --log-dir") from None
-        now = asked.identity
-        for name in now:
-            if before.get(name) != now[name]:
-                raise TertuliaError(
-                    f"{folder} holds an evaluation with {name} {before.get(name)!r}, but now it is {now[name]!r}: "
-                    "give another --log-dir, or the same arguments"
-                )
-        return
-    if mark:
-        write(file, asked.identity)
-
-
-def write(file: Path, value: Any) -> None:
-    """Writes JSON; a kill in the middle leaves the former file.
-
-    Raises:
-        TertuliaError: The file cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(file.suffix + ".new")
-        fresh.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        os.replace(fresh, file)
-    except OSError as error:
-        raise TertuliaError(f"cannot write {file}: {error.strerror}") from error
 
 
 async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> bool:

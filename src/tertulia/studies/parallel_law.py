@@ -12,6 +12,7 @@ are held out are the same in every cell, so a trend over X is never one of a cha
 from __future__ import annotations
 
 import csv
+import io
 import json
 import multiprocessing
 import os
@@ -25,12 +26,13 @@ from typing import Any
 
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.quiet import quiet_tracker
-from tertulia.files import mark_folder, working_in
+from tertulia.files import check_folder, mark_folder, working_in, write_whole
 from tertulia.model import halves
 from tertulia.studies.parallel_plan import Arm, Cell, Evaluation, Study, cells, run_of
 from tertulia.training.asking import dialect_of, prompts_of
-from tertulia.training.leap_rl import claim
-from tertulia.training.parallel import judged, strays, train
+from tertulia.training.grpo import identity
+from tertulia.training.parallel import train
+from tertulia.training.parallel_run import judged, strays
 
 __all__ = ["COLUMNS", "Arm", "Cell", "Evaluation", "Study", "cells", "evaluate", "run_cell", "run_of", "run_study",
            "write_table"]  # fmt: skip
@@ -64,7 +66,7 @@ def run_cell(study: Study, cell: Cell, out: Path, threads: int = 1) -> None:
             order = cell.arm if cell.spec and cell.spec.order else cell.seed
             told = {"arm": cell.arm, "order": order, "seed": cell.seed, "languages": size, "steps": steps}
             row |= told | {"trained": int(row["language"] in cell.languages)}
-        _write(file, json.dumps(rows))
+        write_whole(file, json.dumps(rows))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
@@ -187,13 +189,11 @@ def write_table(study: Study, out: Path) -> Path:
             rows = json.loads(kept.read_text()) if kept.exists() else []
             names = study.budgets if cell.arm == "more" and size == 1 else (cell.arm,)
             lines += [row | {"arm": name} for name in names for row in rows]
-    fresh = file.with_suffix(".new")
-    with fresh.open("w", newline="") as written:
-        table = csv.DictWriter(written, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        table.writeheader()
-        table.writerows(lines)
-    os.replace(fresh, file)
-    return file
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(lines)
+    return write_whole(file, text.getvalue())
 
 
 def _done(cell: Cell, out: Path) -> bool:
@@ -210,17 +210,11 @@ def _own(study: Study, out: Path) -> None:
 def _same(study: Study, cell: Cell, out: Path) -> None:
     """Refuses a cell that was begun as another run, such as one of an arm that was changed since."""
     folder = out / "cells" / cell.name
-    if not (folder / "run.json").exists():
-        return
+    if not cell.languages:
+        return  # nothing is trained there
     try:
-        claim(run_of(study, cell, cell.stops[-1][0]), folder)
+        check_folder(folder, identity(run_of(study, cell, cell.stops[-1][0])))
     except TertuliaError as error:
         raise TertuliaError(
             f"the cell {cell.name} was begun as another run: call the arm otherwise, or remove {folder}"
         ) from error
-
-
-def _write(file: Path, text: str) -> None:
-    fresh = file.with_suffix(f".{os.getpid()}")
-    fresh.write_text(text)
-    os.replace(fresh, file)

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tertulia.errors import TertuliaError
-from tertulia.training.parallel import ROLLOUTS, Data, Model, Reward, Run, Training, refuse_rollouts
-from tertulia.training.run_file import Positive, Table
+from tertulia.run_file import Positive, Table
+from tertulia.training.parallel_run import ROLLOUTS, Data, Model, Reward, Run, Training, refuse_rollouts
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import settings
 

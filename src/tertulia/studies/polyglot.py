@@ -9,7 +9,6 @@ come from Inspect's logs, circles that were under way from their journals. What 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.evaluate import Evaluation, read, write
+from tertulia.evaluation.evaluate import Evaluation, read
 from tertulia.evaluation.evaluate import run as evaluate
 from tertulia.evaluation.records import CircleRecord
-from tertulia.files import working_in
+from tertulia.files import mark_folder, working_in
+from tertulia.run_file import Positive, Table
 from tertulia.studies.measured import Lines, options_in
-from tertulia.training.run_file import Positive, Table
 from tertulia.world.language import LANGUAGES
 
 EXAMPLE = "runs/lab/tongues_smoke.toml"
@@ -162,7 +161,9 @@ def run_study(study: Study, folder: Path, tell: Callable[[str], None] = print) -
             arm failed altogether.
     """
     with working_in(folder):
-        _claim(study, folder)
+        # Languages may be added.
+        mine = study.model_dump(mode="json", exclude={"title", "languages", "threads", "at_once"})
+        mark_folder(folder, mine, "study.json", "study")
         return _run(study, folder, tell)
 
 
@@ -192,22 +193,3 @@ def _by_question(circles: Sequence[CircleRecord], language: str) -> dict[str, li
     for circle in circles:
         found.setdefault(circle.question.removeprefix(f"{language}-"), []).append(circle)
     return found
-
-
-def _claim(study: Study, folder: Path) -> None:
-    """Writes down what the folder is for, or checks it; languages may be added."""
-    asked = study.model_dump(mode="json", exclude={"title", "languages", "threads", "at_once"})
-    file = folder / "study.json"
-    try:
-        before = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        write(file, asked)
-        return
-    except (OSError, ValueError):
-        raise TertuliaError(f"{file} is damaged: remove it, or give another --out") from None
-    for name, value in asked.items():
-        if before.get(name) != value:
-            raise TertuliaError(
-                f"{folder} holds a study with {name} {before.get(name)!r}, but now it is {value!r}: "
-                "give another --out, or the same study"
-            )

@@ -16,19 +16,18 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tertulia.errors import TertuliaError
 from tertulia.evaluation.comparison import pool_of, price
 from tertulia.evaluation.equal_tokens import AtTokens, Pool, vote_at
 from tertulia.evaluation.records import CircleRecord, injected_weight
 from tertulia.evaluation.statistics import Estimate, mean_over_questions, paired_difference, verdict
 from tertulia.evaluation.thinking import off_target_share, rates, switched_share
+from tertulia.files import write_whole
 from tertulia.seeds import derive
 from tertulia.studies.polyglot import KINDS, SHAPES, Circles, Outcome
 
@@ -222,12 +221,7 @@ def write_csv(found: Sequence[Row], file: Path) -> None:
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     table.writerows(found)
-    fresh = file.with_suffix(".csv.new")
-    try:
-        fresh.write_text(text.getvalue(), "utf-8")
-        os.replace(fresh, file)
-    except OSError as error:
-        raise TertuliaError(f"cannot write {file}: {error.strerror}") from error
+    write_whole(file, text.getvalue())
 
 
 def notes(outcome: Outcome) -> list[str]:

@@ -21,10 +21,10 @@ from tertulia import tasks
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import REFERENCE, Arm, arms
 from tertulia.evaluation.comparison import compare
-from tertulia.evaluation.evaluate import Evaluation, false_rate, run_arm, spends_of, write
+from tertulia.evaluation.evaluate import Evaluation, false_rate, run_arm, spends_of
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import Estimate
-from tertulia.files import working_in
+from tertulia.files import working_in, write_json
 from tertulia.settings import Settings
 from tertulia.studies.trap import Trap
 
@@ -160,7 +160,7 @@ def _evaluations(sweep: Sweep, folder: Path, tell: Callable[[str], None], displa
                     raise TertuliaError(f"every circle of {one.label} failed in cell {_name(cell)}: {errors[:1]}")
             circles[_name(cell)][one.label] = done[key]
     rows = [row for cell in sweep.cells for row in _eval_rows(sweep, cell, circles[_name(cell)])]
-    write(folder / "rows.json", [_plain(row) for row in rows])
+    write_json(folder / "rows.json", [_plain(row) for row in rows])
     return rows
 
 
@@ -226,7 +226,7 @@ def _traps(sweep: Sweep, folder: Path, tell: Callable[[str], None]) -> list[Row]
             {**cell, "method": name, **{key: _estimate(value) for key, value in found.items()}}
             for name, found in _trap_cell(sweep, cell, folder).items()
         ]
-    write(folder / "rows.json", [_plain(row) for row in rows])
+    write_json(folder / "rows.json", [_plain(row) for row in rows])
     return rows
 
 
@@ -254,7 +254,7 @@ def _trap_cell(sweep: Sweep, cell: Mapping[str, Any], folder: Path) -> dict[str,
         name: {"pass@1": estimate.to_json(), "cons": found.votes[name].to_json()}
         for name, estimate in found.bars.items()
     }
-    write(file, made)
+    write_json(file, made)
     return made
 
 

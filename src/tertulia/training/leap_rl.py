@@ -7,23 +7,20 @@ kill the same command goes on from the last whole checkpoint. The result, ``DIR/
 
 from __future__ import annotations
 
-import os
-import random
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from tertulia.engines.base import Engine
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.quiet import quiet
-from tertulia.files import is_main, mark_folder, working_in
 from tertulia.model import Profile, profile_for
+from tertulia.run_file import Positive, Table, Weight
 from tertulia.settings import Settings, resolve
-from tertulia.tasks import load
 from tertulia.tasks.question import Question
-from tertulia.training.rl_log import WHOLE, last_checkpoint, teller
-from tertulia.training.run_file import Positive, Table, Weight, scheduler
+from tertulia.training import trainer
+from tertulia.training.grpo import Dials, grpo_arguments, grpo_trainer, identity
+from tertulia.training.questions import Data
 
 EXAMPLE = "runs/train/leap_rl_smoke.toml"
 FREE = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
@@ -46,24 +43,6 @@ class Model(Table):
     served: str | None = None
 
 
-class Data(Table):
-    """The questions.
-
-    Attributes:
-        task: "world", whose training split is drawn from; or a benchmark, for the form of the rows of `file`.
-        file: A file of questions (JSON, JSON lines, CSV, parquet) with their answers.
-        questions: How many; None for as many as the run asks.
-        languages: Weight of each language.
-        difficulties: Of the world: weight of each difficulty.
-    """
-
-    task: str = "world"
-    file: str | None = None
-    questions: Positive | None = None
-    languages: dict[str, Weight] = Field(default={"en": 1.0})
-    difficulties: dict[str, Weight] = Field(default={"default": 1.0})
-
-
 class Reward(Table):
     """Weights of the parts of the reward (`tertulia.training.rollouts.rewards`); the last two are costs."""
 
@@ -71,43 +50,6 @@ class Reward(Table):
     verdict: Weight = 0.0
     leaving_right: Weight = 0.0
     tokens: Weight = 0.0
-
-
-class Dials(Table):
-    """The dials of GRPO.
-
-    Attributes:
-        steps: Batches.
-        prompts: Questions of a batch, over all processes.
-        updates: Updates on each batch; from the second on the clipping acts, on log-probabilities of before.
-        learning_rate: 2e-5 to 2e-4 for pebble, 1e-6 for 7B.
-        schedule: Of the learning rate.
-        warm_up: Share of the updates with a rising rate.
-        clip_low, clip_high: The ratio of probabilities counts from 1 - clip_low to 1 + clip_high.
-        kl: Weight of the divergence from the start; 0 for none.
-        scale: What advantages are divided by: the spread in the group, in the batch, or nothing.
-        paths_at_once: Paths in one forward and backward pass of a process; None for all.
-        save_every: A checkpoint every so many batches.
-        precision: "bf16", "fp32", or "auto": bf16 on a GPU that knows it.
-        loss, max_grad_norm, gradient_checkpointing: As in TRL.
-    """
-
-    steps: Positive
-    prompts: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
-    updates: Positive = 1
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    warm_up: Annotated[float, Field(ge=0, le=1)] = 0.0
-    clip_low: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    clip_high: Annotated[float, Field(gt=0)] = 0.28
-    kl: Weight = 0.0
-    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dapo"
-    scale: Literal["group", "batch", "none"] = "group"
-    paths_at_once: Positive | None = None
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    save_every: Positive = 10
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    gradient_checkpointing: bool = False
 
 
 class Training(Dials):
@@ -174,25 +116,7 @@ class Run(Table):
         Raises:
             TertuliaError: A task, language or difficulty is unknown, or a benchmark comes without a file. One line.
         """
-        if self.data.task != "world" or self.data.file is not None:
-            if self.data.file is None:
-                raise TertuliaError(
-                    f"data.task is {self.data.task!r}, which is for testing: give questions of your own as data.file"
-                )
-            found = [
-                q for code in self.data.languages for q in load(self.data.task, data=self.data.file, language=code)
-            ]
-            random.Random(f"{self.seed} data").shuffle(found)
-            return found[: self.data.questions]
-        mixes, drawn = (self.data.languages, self.data.difficulties), list[Question]()
-        if not all(any(mix.values()) for mix in mixes):
-            raise TertuliaError("every weight in data.languages or data.difficulties is 0: give one a weight")
-        for index in range(self.data.questions or self.training.steps * self.training.prompts):
-            draw = random.Random(f"{self.seed} data {index}")
-            language, difficulty = (draw.choices(list(mix), list(mix.values()))[0] for mix in mixes)
-            first = draw.getrandbits(62)
-            drawn += load("world", language=language, difficulty=difficulty, split="train", first=first, limit=1)
-        return drawn
+        return self.data.posed(self.seed, self.training.steps * self.training.prompts)
 
 
 def make_trainer(run: Run, out: Path) -> Any:
@@ -201,12 +125,6 @@ def make_trainer(run: Run, out: Path) -> Any:
     Raises:
         TertuliaError: Something in the run file, the model or the data is not as it must be. One line.
     """
-    from datasets import Dataset  # type: ignore[import-untyped]
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import PrinterCallback
-    from transformers.integrations.integration_utils import TensorBoardCallback
-    from trl.trainer.grpo_trainer import GRPOTrainer
-
     from tertulia.training.rollouts import REWARDS, Rollouts, reward_part
     from tertulia.training.start import load_start
 
@@ -228,7 +146,7 @@ def make_trainer(run: Run, out: Path) -> Any:
         )
     arguments.reward_weights = [getattr(run.reward, name) for name in parts]
     rollouts = Rollouts(
-        lambda: _engine(run, trainer, tokenizer),
+        lambda: _engine(run, made, tokenizer),
         run.profile,
         questions,
         run.settings,
@@ -236,20 +154,18 @@ def make_trainer(run: Run, out: Path) -> Any:
         seed=run.seed,
         end=tokenizer.eos_token_id,
     )
-    trainer = GRPOTrainer(
-        model=model,
-        args=arguments,
-        processing_class=tokenizer,
-        train_dataset=Dataset.from_dict({"prompt": list(questions)}),
-        reward_funcs=[reward_part(name, tell=name == parts[0]) for name in parts],
+    made = grpo_trainer(
+        model,
+        tokenizer,
+        list(questions),
+        [reward_part(name, tell=name == parts[0]) for name in parts],
+        arguments,
         rollout_func=rollouts,
-        callbacks=[TensorBoardCallback(SummaryWriter(str(out / "log"))), teller(out)],  # type: ignore[no-untyped-call]
     )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+    return trainer.told(made, out, trainer.each_update())
 
 
-def _engine(run: Run, trainer: Any, tokenizer: Any) -> Engine:
+def _engine(run: Run, made: Any, tokenizer: Any) -> Engine:
     """An engine that samples from the weights as they are now."""
     if run.model.engine is not None:
         from tertulia.engines.client import HttpEngine
@@ -257,9 +173,9 @@ def _engine(run: Run, trainer: Any, tokenizer: Any) -> Engine:
         return HttpEngine(run.model.engine, model=run.model.served)
     from tertulia.engines.transformers import TransformersEngine
 
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+    if made.is_fsdp_enabled or made.is_deepspeed_enabled:
         raise TertuliaError("weights shared out over GPUs cannot sample in this process: give model.engine, a server")
-    return TransformersEngine(trainer.accelerator.unwrap_model(trainer.model), tokenizer, name=run.profile.name)
+    return TransformersEngine(made.accelerator.unwrap_model(made.model), tokenizer, name=run.profile.name)
 
 
 def _arguments(run: Run, out: Path, settings: Settings) -> Any:
@@ -267,72 +183,6 @@ def _arguments(run: Run, out: Path, settings: Settings) -> Any:
     group, engine = settings.paths * run.training.circles, run.model.engine
     temperature = 1.0 if settings.temperature is None else settings.temperature
     return grpo_arguments(run.training, out, group, settings.budget, temperature, run.seed, engine)
-
-
-def grpo_arguments(
-    dials: Dials, out: Path, group: int, length: int, temperature: float, seed: int, engine: str | None
-) -> Any:
-    """Dials in TRL's words. One batch of questions is one optimizer batch; `updates` passes are made over it.
-
-    Args:
-        dials: of GRPO.
-        out: checkpoints lie in ``out/checkpoints``.
-        group: rollouts of a question.
-        length: tokens of a rollout at most.
-        temperature: it samples at.
-        seed: of the run.
-        engine: URL of a vLLM server that samples; None for this process.
-
-    Raises:
-        TertuliaError: The batch cannot be shared out as asked. One line.
-    """
-    import torch
-    from trl.trainer.grpo_config import GRPOConfig
-
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if dials.prompts % processes:
-        raise TertuliaError(f"training.prompts is {dials.prompts}, no multiple of {processes} processes: choose one")
-    paths = dials.prompts // processes * group
-    at_once = dials.paths_at_once or paths
-    if paths % at_once:
-        raise TertuliaError(
-            f"training.paths_at_once is {at_once}, and the {paths} paths of a process are no multiple of it: choose one"
-        )
-    knows = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    half = dials.precision == "bf16" or (dials.precision == "auto" and knows)
-    served: dict[str, Any] = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": engine}
-    return GRPOConfig(
-        output_dir=str(out / "checkpoints"),
-        max_steps=dials.steps * dials.updates,
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=paths // at_once,
-        steps_per_generation=paths // at_once,
-        num_iterations=dials.updates,
-        num_generations=group,
-        max_completion_length=length,
-        temperature=temperature,
-        learning_rate=dials.learning_rate,
-        lr_scheduler_type=scheduler(dials.schedule, dials.warm_up),
-        warmup_steps=round(dials.warm_up * dials.steps * dials.updates),
-        max_grad_norm=dials.max_grad_norm,
-        beta=dials.kl,
-        epsilon=dials.clip_low,
-        epsilon_high=dials.clip_high,
-        loss_type=dials.loss,
-        scale_rewards=dials.scale,
-        save_strategy="steps",
-        save_steps=dials.save_every * dials.updates,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,
-        bf16=half,
-        use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=dials.gradient_checkpointing,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        seed=seed,
-        **(served if engine else {}),
-    )
 
 
 def train(run: Run, out: Path) -> Path:
@@ -344,29 +194,4 @@ def train(run: Run, out: Path) -> Path:
     Raises:
         TertuliaError: As `make_trainer`; or the folder belongs to another run. One line.
     """
-    from transformers.utils.logging import disable_progress_bar
-
-    folder = out / "model"
-    with working_in(out), quiet():
-        claim(run, out)
-        if (folder / WHOLE).exists():
-            return folder
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        trainer = make_trainer(run, out)
-        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
-        trainer.save_model(str(folder))
-        if is_main():
-            (folder / WHOLE).touch()
-    return folder
-
-
-def claim(run: Any, out: Path) -> None:
-    """Marks the folder as this run's; only its number of steps may change.
-
-    Raises:
-        TertuliaError: It is another run's. One line.
-    """
-    mine = run.model_dump(mode="json")
-    mine["training"]["steps"] = mine["training"]["save_every"] = None
-    mine["data"].pop("times", None)  # of `tertulia.training.parallel`: a longer run begins as a shorter one
-    mark_folder(out, mine)
+    return trainer.train(out, identity(run), lambda: make_trainer(run, out), run.training.steps)

@@ -7,20 +7,21 @@ paper's control, the same teacher's traces without meetings, is the same run wit
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tertulia.errors import TertuliaError
-from tertulia.tasks import load
+from tertulia.run_file import Positive, Table, Weight
 from tertulia.tasks.question import Question
-from tertulia.training.run_file import Positive, Table, Weight
+from tertulia.training.questions import Data
 
 EXAMPLE = "runs/train/leap_t_smoke.toml"
 OWN = ("method", "seed", "language", "answer_kind")
 """Settings of a circle that the run file says elsewhere, or that follow from the question."""
+WANTED = 200
+"""Questions of the world where the run file does not say how many."""
 
 
 class Teacher(Table):
@@ -37,24 +38,6 @@ class Teacher(Table):
     circles: Positive = 1
     at_once: Positive = 8
     ideal: bool = False
-
-
-class Data(Table):
-    """The questions.
-
-    Attributes:
-        task: "world", whose training split is drawn from; or a benchmark, for the form of the rows of `file`.
-        file: A file of questions (JSON, JSON lines, CSV, parquet) with their answers.
-        questions: How many; None for all of a file, and 200 of the world.
-        languages: Weight of each language.
-        difficulties: Of the world: weight of each difficulty.
-    """
-
-    task: str = "world"
-    file: str | None = None
-    questions: Positive | None = None
-    languages: dict[str, Weight] = Field(default={"en": 1.0})
-    difficulties: dict[str, Weight] = Field(default={"default": 1.0})
 
 
 class Keep(Table):
@@ -151,37 +134,16 @@ class Run(Table):
                 raise TertuliaError(f"{name} chooses among a teacher's paths, and teacher.ideal has none: leave it out")
         if self.keep.meetings and self.teacher.method == "independent":
             raise TertuliaError("keep.meetings is for paths that meet, and teacher.method is independent: leave it out")
-        mixes = {"languages": self.data.languages, "difficulties": self.data.difficulties}
-        for name, mix in mixes.items():
-            if not any(mix.values()):
-                raise TertuliaError(f"every weight in data.{name} is 0: give one a weight")
+        self.data.check()
 
     def drawn(self) -> list[tuple[str, str, int]]:
         """Language, difficulty and seed of each question of the world."""
-        found = []
-        for index in range(self.data.questions or 200):
-            draw = random.Random(f"{self.seed} data {index}")
-            mixes = (self.data.languages, self.data.difficulties)
-            language, difficulty = (draw.choices(list(mix), list(mix.values()))[0] for mix in mixes)
-            found.append((language, difficulty, draw.getrandbits(62)))
-        return found
+        return self.data.drawn(self.seed, WANTED)
 
     def questions(self) -> list[Question]:
         """The questions, in the order of their draw; each once.
 
         Raises:
-            TertuliaError: A task, language or difficulty is unknown, or a benchmark comes without a file. One line.
+            TertuliaError: As `tertulia.training.questions.Data.posed`. One line.
         """
-        task, file = self.data.task, self.data.file
-        if task == "world" and file is None:
-            found = [
-                load(task, language=language, difficulty=difficulty, split="train", first=seed, limit=1)[0]
-                for language, difficulty, seed in self.drawn()
-            ]
-        elif file is None:
-            raise TertuliaError(f"data.task is {task!r}, which is for testing: give questions of your own as data.file")
-        else:
-            found = [q for code in self.data.languages for q in load(task, data=file, language=code)]
-            random.Random(f"{self.seed} data").shuffle(found)
-            found = found[: self.data.questions]
-        return list({question.id: question for question in found}.values())
+        return list({question.id: question for question in self.data.posed(self.seed, WANTED)}.values())

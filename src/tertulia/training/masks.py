@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from tertulia.circle.path import GENERATED_KINDS, SPAN_KINDS
 from tertulia.errors import TertuliaError
+from tertulia.files import write_whole
 
 IGNORED = -100
 """Label of a token without loss, in torch and transformers."""
@@ -94,13 +94,7 @@ def fingerprint(ids: Sequence[int]) -> str:
 
 def write_traces(lines: Iterable[str], file: Path) -> None:
     """Writes lines of JSON; a kill in the middle leaves the former file, or none."""
-    fresh = file.with_name(file.name + ".new")
-    with fresh.open("w", encoding="utf-8") as out:
-        for line in lines:
-            out.write(line + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(fresh, file)
+    write_whole(file, "".join(f"{line}\n" for line in lines))
 
 
 def read_traces(file: Path) -> list[Trace]:

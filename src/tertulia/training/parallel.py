@@ -10,216 +10,16 @@ first has a weight unless the run file gives others: a reward for the language o
 from __future__ import annotations
 
 import argparse
-import random
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from tertulia.answers.extract import extract_answer
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.quiet import quiet
-from tertulia.files import is_main, working_in
-from tertulia.model import Dialect, Profile, halves, profile_for
-from tertulia.tasks import load
+from tertulia.model import Dialect, halves
 from tertulia.tasks.question import Question
-from tertulia.training.asking import Led, dialect_of, prompts_of, text_for_trl
-from tertulia.training.leap_rl import Dials, claim, grpo_arguments
-from tertulia.training.rl_log import WHOLE, last_checkpoint
-from tertulia.training.run_file import Positive, Table, Weight
-from tertulia.world.language import LANGUAGES
-
-EXAMPLE = "runs/train/parallel_smoke.toml"
-MODULES = ("torch", "transformers", "datasets", "trl", "gguf", "tensorboard")
-TRAINED_FROM = 10**9
-"""Number of the first problem of the world that is trained on; the training split is far larger."""
-
-
-class Model(Table):
-    """What training starts from, and what samples.
-
-    Attributes:
-        start: A GGUF file that the export wrote, a transformers folder, or a name on the hub; None for pebble.
-        profile: Model name or GGUF file whose profile holds; None for that of `start`.
-        engine: URL of a vLLM server that TRL keeps in step with the weights; None to sample in this process.
-    """
-
-    start: str | None = None
-    profile: str | None = None
-    engine: str | None = None
-
-    @property
-    def known(self) -> Profile:
-        """The profile of the model."""
-        return profile_for(self.profile or self.start)
-
-
-class Data(Table):
-    """The questions.
-
-    Attributes:
-        languages: Those trained on; the first is the source.
-        budget: "grown": each language adds its copy of the problems, and so as many steps. "fixed": the steps of one
-            language are split over all.
-        times: As many steps again for the source alone, on problems of its own; 1 for none. With `languages` of one
-            and `times` X the model sees as many prompts as with X languages that grow.
-        parallel: Whether all languages have the same problems, or each its own.
-        task: "world", whose training split is drawn from; or a benchmark, for the form of the rows of `file`.
-        file: A file of questions, with {language} in its name where each language has its own.
-        difficulty: Of the world.
-    """
-
-    languages: Annotated[list[str], Field(min_length=1)]
-    budget: Literal["grown", "fixed"] = "grown"
-    times: Positive = 1
-    parallel: bool = True
-    task: str = "world"
-    file: str | None = None
-    difficulty: str = "default"
-
-
-class Reward(Table):
-    """Weights of the parts of the reward; the paper gives none, ours leave the confound out."""
-
-    accuracy: Weight = 1.0
-    format: Weight = 0.0
-    consistency: Weight = 0.0
-
-
-ROLLOUTS = ("group", "length", "temperature", "updates", "clip_low", "clip_high", "kl", "loss", "scale")
-"""Dials that only GRPO has."""
-
-
-class Training(Dials):
-    """The dials of GRPO; fine-tuning has none of `ROLLOUTS`.
-
-    Attributes:
-        paradigm: "grpo", or "sft": fine-tuning on right solutions (`tertulia.training.parallel_sft`).
-        group: Rollouts of a question.
-        length: Tokens of a rollout at most.
-        temperature: Rollouts are sampled at.
-    """
-
-    paradigm: Literal["grpo", "sft"] = "grpo"
-    group: Annotated[int, Field(ge=2)] = 8
-    length: Positive = 160
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-
-
-class Run(Table):
-    """A run file of `tertulia train parallel`.
-
-    Attributes:
-        training: Dials; `steps` is what one language gets.
-        data: Languages and questions.
-        seed: All draws derive from it.
-        thinking: How a thought is led to the question's language: not at all, by the prompt, or by its first sentence.
-    """
-
-    training: Training
-    data: Data
-    seed: Annotated[int, Field(ge=0)] = 1
-    thinking: Led = "free"
-    model: Model = Model()
-    reward: Reward = Reward()
-
-    @classmethod
-    def load(cls, path: Path) -> Run:
-        """Reads a run file.
-
-        Raises:
-            TertuliaError: As `Table.read`, or a language is unknown or there twice. One line.
-        """
-        run = cls.read(path, EXAMPLE)
-        run.check()
-        return run
-
-    def check(self) -> None:
-        """Checks what no type can.
-
-        Raises:
-            TertuliaError: A language is unknown or there twice, every reward is 0, or a dial of GRPO is given for
-                fine-tuning. One line.
-        """
-        languages = self.data.languages
-        for code in languages:
-            if code not in LANGUAGES:
-                raise TertuliaError(f"unknown language {code!r} in data.languages: use some of {', '.join(LANGUAGES)}")
-            if languages.count(code) > 1:
-                raise TertuliaError(f"data.languages names {code} twice: once is enough")
-        if self.data.times > 1 and len(languages) > 1:
-            raise TertuliaError(
-                f"data.times is {self.data.times}, which is for the source alone, and data.languages names "
-                f"{len(languages)}: give one language, or leave times out"
-            )
-        refuse_rollouts(self)
-        if self.training.paradigm == "grpo" and not any(self.reward.model_dump().values()):
-            raise TertuliaError("every weight in reward is 0: give one of accuracy, format, consistency a weight")
-
-    @property
-    def steps(self) -> int:
-        """Batches in all."""
-        grown = len(self.data.languages) if self.data.budget == "grown" else 1
-        return self.training.steps * grown * self.data.times
-
-
-def refuse_rollouts(asked: Any, allowed: tuple[str, ...] = ()) -> None:
-    """Refuses what is about rollouts where there are none.
-
-    Args:
-        asked: A run, or a study of runs: what has training, model and reward.
-        allowed: Dials that are needed elsewhere.
-
-    Raises:
-        TertuliaError: The paradigm is fine-tuning, and something of GRPO is given. One line.
-    """
-    if asked.training.paradigm == "grpo":
-        return
-    given = [f"training.{name}" for name in ROLLOUTS if name in asked.training.model_fields_set - set(allowed)]
-    given += ["model.engine"] * (asked.model.engine is not None) + ["reward"] * ("reward" in asked.model_fields_set)
-    if given:
-        raise TertuliaError(f"{given[0]} is for the rollouts of grpo, and training.paradigm is 'sft': leave it out")
-
-
-def questions_of(run: Run) -> list[Question]:
-    """The questions in the order in which they are trained on, one for each prompt of each batch.
-
-    The same problem in different languages lies in random places of the run. A run of the source alone (`times`) is
-    drawn problem by problem, so a longer one begins as a shorter one does.
-
-    Raises:
-        TertuliaError: A task, file or language is unknown, or a file has too few questions. One line.
-    """
-    data, wanted = run.data, run.steps * run.training.prompts
-    if len(data.languages) == 1:
-        return _problems(run, data.languages[0], range(wanted))
-    each = -(-wanted // len(data.languages))
-    found: list[Question] = []
-    for place, code in enumerate(data.languages):
-        first = 0 if data.parallel else place * each
-        found += _problems(run, code, range(first, first + each))
-    random.Random(f"{run.seed} parallel").shuffle(found)
-    return found[:wanted]
-
-
-def _problems(run: Run, language: str, numbers: range) -> list[Question]:
-    """Problems by their numbers in the run, in one language."""
-    data = run.data
-    if data.task == "world" and data.file is None:
-        # Seeds of a run do not overlap with another's.
-        first = TRAINED_FROM + run.seed * 10**6
-        chosen = [first + number for number in numbers]
-        options: dict[str, Any] = {"difficulty": data.difficulty, "split": "train"}
-        return [q for at in chosen for q in load("world", language=language, first=at, limit=1, **options)]
-    if data.file is None:
-        raise TertuliaError(
-            f"data.task is {data.task!r}, which is for testing: give questions of your own as data.file"
-        )
-    facts = ("solution",) if run.training.paradigm == "sft" else ()
-    rows = load(data.task, data=data.file.replace("{language}", language), language=language, facts=facts)
-    mixed = list(range(len(rows)))
-    random.Random(f"{run.seed} rows").shuffle(mixed)  # the same order in every language
-    return [rows[mixed[number % len(rows)]] for number in numbers]
+from tertulia.training import parallel_sft, trainer
+from tertulia.training.asking import dialect_of, prompts_of, text_for_trl
+from tertulia.training.grpo import grpo_arguments, grpo_trainer, identity
+from tertulia.training.parallel_run import Run, judged, questions_of, strays
 
 
 def reward_parts(run: Run, asked: dict[str, Question], tokenizer: Any, dialect: Dialect) -> list[Any]:
@@ -253,25 +53,6 @@ def reward_parts(run: Run, asked: dict[str, Question], tokenizer: Any, dialect: 
     return [part for part in (accuracy, format, consistency) if getattr(run.reward, part.__name__)]
 
 
-def judged(answer: str, question: Question) -> bool:
-    """Whether what stands after the thought is the right answer."""
-    return question.right(extract_answer(answer, question.kind))
-
-
-def strays(thought: str, question: Question) -> bool:
-    """Whether a thought is in another language than its question.
-
-    On the world its words are known; elsewhere the language is identified (`tertulia.evaluation.tongues`).
-    """
-    from tertulia.world.spoken import off_target
-
-    if "steps" in question.data:
-        return bool(off_target(thought, question.language))
-    from tertulia.evaluation.tongues import off_target as identified
-
-    return bool(identified(thought, question.language).off_target)
-
-
 def make_trainer(run: Run, out: Path) -> Any:
     """TRL's trainer for a run; its checkpoints lie in ``out/checkpoints``, its logs in ``out/log``.
 
@@ -279,16 +60,7 @@ def make_trainer(run: Run, out: Path) -> Any:
         TertuliaError: Something in the run file, the model or the data is not as it must be. One line.
     """
     if run.training.paradigm == "sft":
-        from tertulia.training import parallel_sft
-
         return parallel_sft.make_trainer(run, out)
-    from datasets import Dataset  # type: ignore[import-untyped]
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import PrinterCallback
-    from transformers.integrations.integration_utils import TensorBoardCallback
-    from trl.trainer.grpo_trainer import GRPOTrainer
-
-    from tertulia.training.sft import teller
     from tertulia.training.start import load_start
 
     model, tokenizer = load_start(run.model.start, run.seed)
@@ -302,16 +74,8 @@ def make_trainer(run: Run, out: Path) -> Any:
     arguments.top_p, arguments.top_k, arguments.min_p = 1.0, 0, None
     parts = reward_parts(run, asked, tokenizer, dialect)
     arguments.reward_weights = [getattr(run.reward, part.__name__) for part in parts]
-    trainer = GRPOTrainer(
-        model=model,
-        args=arguments,
-        processing_class=tokenizer,
-        train_dataset=Dataset.from_dict({"prompt": texts}),
-        reward_funcs=parts,
-        callbacks=[TensorBoardCallback(SummaryWriter(str(out / "log"))), teller(out)],  # type: ignore[no-untyped-call]
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+    made = grpo_trainer(model, tokenizer, texts, parts, arguments)
+    return trainer.told(made, out, trainer.bar())
 
 
 def train(run: Run, out: Path) -> Path:
@@ -323,22 +87,8 @@ def train(run: Run, out: Path) -> Path:
     Raises:
         TertuliaError: As `make_trainer`; or the folder belongs to another run. One line.
     """
-    from transformers.utils.logging import disable_progress_bar
-
     run.check()
-    folder = out / "model"
-    whole = folder / WHOLE
-    with working_in(out), quiet():
-        claim(run, out)
-        if whole.exists() and int(whole.read_text()) >= run.steps:
-            return folder
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        trainer = make_trainer(run, out)
-        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
-        trainer.save_model(str(folder))
-        if is_main():
-            whole.write_text(str(run.steps))
-    return folder
+    return trainer.train(out, identity(run), lambda: make_trainer(run, out), run.steps)
 
 
 def main(arguments: list[str] | None = None) -> None:

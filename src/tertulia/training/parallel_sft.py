@@ -20,7 +20,7 @@ from tertulia.model import Dialect
 from tertulia.tasks.question import Question
 from tertulia.training.asking import Prompt, dialect_of, prompts_of
 from tertulia.training.masks import PROBE, Part, Trace, fingerprint, labels
-from tertulia.training.parallel import Run, judged, questions_of
+from tertulia.training.parallel_run import Run, judged, questions_of
 from tertulia.training.sft import sft_arguments, sft_trainer
 
 DRAWS = 2000

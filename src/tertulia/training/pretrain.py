@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
-import os
 import time
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,8 @@ from torch.utils.tensorboard import SummaryWriter
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from tertulia.errors import TertuliaError
-from tertulia.files import working_in
+from tertulia.files import working_in, write_whole
+from tertulia.run_file import Table
 from tertulia.training.data import IGNORED, Batch, Mix, batches
 from tertulia.training.export import read_gguf
 from tertulia.training.muon import Muon
@@ -39,8 +38,7 @@ CHAT_TEMPLATE = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Table):
     """A pre-training run, as its TOML file has it."""
 
     seed: int
@@ -58,16 +56,9 @@ class Run:
         """Reads a run file.
 
         Raises:
-            TertuliaError: the file is missing, is no TOML, or lacks a key.
+            TertuliaError: the file is missing, is no TOML, or has an unknown, missing or wrong key. One line.
         """
-        try:
-            data = tomllib.loads(path.read_text("utf-8"))
-            seed, tokens, model, optimizer = (data[name] for name in ("seed", "tokens", "model", "optimizer"))
-            return cls(seed, tokens, model, optimizer, Mix(**data["mix"]), data.get("init"), data.get("tokenizer"))
-        except OSError as error:
-            raise TertuliaError(f"cannot read the run file {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-            raise TertuliaError(f"{path} is not a run file as runs/pebble.toml shows one: {error}") from error
+        return cls.read(path, "runs/pebble.toml")
 
 
 def build_model(run: Run, tokenizer: Tokenizer) -> Any:
@@ -170,12 +161,12 @@ class Trainer:
         self.chunk, self.seen, self.steps = state["place"]
 
     def _identity(self) -> str:
-        told = {name: value for name, value in asdict(self.run).items() if name != "tokenizer" or value is not None}
+        told = self.run.model_dump(exclude=None if self.run.tokenizer is not None else {"tokenizer"})
         return json.dumps(told | {"tokens": None}, sort_keys=True)
 
     def save(self) -> None:
         """Writes the run's state; a kill in the middle leaves the former one."""
-        fresh = self.checkpoint.with_suffix(".new")
+        state = io.BytesIO()
         torch.save(
             {
                 "run": self._identity(),
@@ -183,9 +174,9 @@ class Trainer:
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "place": (self.chunk, self.seen, self.steps),
             },
-            fresh,
+            state,
         )
-        os.replace(fresh, self.checkpoint)
+        write_whole(self.checkpoint, state.getvalue())
 
     def export(self) -> Path:
         """Writes model and tokenizer as transformers keeps them."""

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.quiet import quiet
-from tertulia.files import is_main, mark_folder, working_in
+from tertulia.files import is_main
+from tertulia.training import trainer
 from tertulia.training.leap_t import Run
 from tertulia.training.masks import PROBE, Trace, fingerprint, labels, read_traces
-from tertulia.training.rl_log import WHOLE, last_checkpoint
-from tertulia.training.run_file import scheduler
-
-MODULES = ("torch", "transformers", "datasets", "trl", "gguf", "tensorboard")
 
 
 def load_base(start: str | None, seed: int = 0) -> tuple[Any, Any]:
@@ -111,20 +106,10 @@ def sft_trainer(model: Any, tokenizer: Any, learnt: list[dict[str, list[int]]], 
         out: Its logs go to ``out/log``.
     """
     from datasets import Dataset  # type: ignore[import-untyped]
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import PrinterCallback
-    from transformers.integrations.integration_utils import TensorBoardCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
-    trainer = SFTTrainer(
-        model=model,
-        args=arguments,
-        processing_class=tokenizer,
-        train_dataset=Dataset.from_list(learnt),
-        callbacks=[TensorBoardCallback(SummaryWriter(str(out / "log"))), teller(out)],  # type: ignore[no-untyped-call]
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+    made = SFTTrainer(model=model, args=arguments, processing_class=tokenizer, train_dataset=Dataset.from_list(learnt))
+    return trainer.told(made, out, trainer.bar())
 
 
 def _arguments(run: Run, out: Path) -> Any:
@@ -152,71 +137,22 @@ def sft_arguments(dials: Any, out: Path, seed: int, **more: Any) -> Any:
     """Dials of fine-tuning in TRL's words.
 
     Args:
-        dials: With learning_rate, schedule, warm_up, max_grad_norm, save_every, precision and gradient_checkpointing.
+        dials: As `tertulia.training.trainer.arguments` takes them, and save_every.
         out: Checkpoints lie in ``out/checkpoints``.
         seed: Of the run.
         more: Further arguments of TRL's, such as those that shape the batches.
     """
-    import torch
     from trl.trainer.sft_config import SFTConfig
 
-    knows = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     return SFTConfig(
-        output_dir=str(out / "checkpoints"),
-        learning_rate=dials.learning_rate,
-        lr_scheduler_type=scheduler(dials.schedule, dials.warm_up),
+        **trainer.arguments(dials, out, seed),
         optim="adamw_torch",
-        max_grad_norm=dials.max_grad_norm,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
         packing=False,
-        save_strategy="steps",
         save_steps=dials.save_every,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,
-        bf16=dials.precision == "bf16" or (dials.precision == "auto" and knows),
-        use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=dials.gradient_checkpointing,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        seed=seed,
         **more,
     )
-
-
-def teller(out: Path) -> Any:
-    """Shows a bar, keeps each update in ``metrics.jsonl``, and marks whole checkpoints."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    from transformers import TrainerCallback
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-
-    class Teller(TrainerCallback):
-        def __init__(self) -> None:
-            self.bar = Progress(*columns, refresh_per_second=2)
-            self.task = self.bar.add_task("fine-tuning")
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            if state.is_world_process_zero:
-                self.bar.update(self.task, total=state.max_steps, completed=state.global_step)
-                self.bar.start()
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
-            if not state.is_world_process_zero or "loss" not in (logs or {}):
-                return
-            with (out / "metrics.jsonl").open("a") as lines:
-                lines.write(json.dumps({"step": state.global_step, **logs}) + "\n")
-            self.bar.update(self.task, completed=state.global_step, description=f"loss {float(logs['loss']):.4f}")
-
-        def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            if state.is_world_process_zero:
-                (out / "checkpoints" / f"checkpoint-{state.global_step}" / WHOLE).touch()
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            self.bar.stop()
-
-    return Teller()
 
 
 def train(run: Run, data: Path, out: Path) -> Path:
@@ -228,31 +164,18 @@ def train(run: Run, data: Path, out: Path) -> Path:
     Raises:
         TertuliaError: As `make_trainer`; or the folder belongs to another run or other traces. One line.
     """
-    from transformers.utils.logging import disable_progress_bar
-
-    folder = out / "model"
     if not data.is_file():
         raise TertuliaError(f"there are no traces {data}: collect some first")
-    with working_in(out), quiet():
-        _claim(run, data, out)
-        if (folder / WHOLE).exists():
-            return folder
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        trainer = make_trainer(run, data, out)
-        trainer.train(resume_from_checkpoint=last_checkpoint(out, clear=is_main()))
-        trainer.save_model(str(folder))
-        if is_main():
-            (folder / WHOLE).touch()
-    return folder
+    return trainer.train(out, identity(run, data), lambda: make_trainer(run, data, out))
 
 
-def _claim(run: Run, data: Path, out: Path) -> None:
-    """Marks the folder as this run's, on these traces; only how often it saves may change."""
+def identity(run: Run, data: Path) -> dict[str, Any]:
+    """What makes a run the one that it is, its traces too; only how often it saves may change."""
     mine = run.model_dump(mode="json", include={"seed", "model", "training"})
     mine["training"]["save_every"] = None
     with data.open("rb") as traces:
         mine["traces"] = hashlib.file_digest(traces, "blake2b").hexdigest()[:16]
-    mark_folder(out, mine)
+    return mine
 
 
 def main(arguments: list[str] | None = None) -> None:

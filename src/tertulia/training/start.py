@@ -50,7 +50,8 @@ def _from_gguf(file: Path, seed: int) -> tuple[Any, Any]:
     names |= {"feed_forward": "feed_forward_length", "context": "context_length"}
     size = {name: int(fields[f"qwen3.{theirs}"].contents()) for name, theirs in names.items()}
     tokenizer = rebuild_tokenizer(tokens, merges)
-    model = pretrain.build_model(pretrain.Run(seed, 0, size, {}, Mix({}, {})), tokenizer)
+    run = pretrain.Run(seed=seed, tokens=0, model=size, optimizer={}, mix=Mix({}, {}))
+    model = pretrain.build_model(run, tokenizer)
     model.load_state_dict(weights, strict=False)
     model.tie_weights()
     wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Run files of training: TOML tables whose every key is checked, each mistake told in one line."""
+"""Run files: TOML tables whose every key is checked, each mistake told in one line."""
 
 from __future__ import annotations
 
@@ -38,11 +38,6 @@ class Table(BaseModel):
             raise TertuliaError(f"the run file {path} is not TOML: {error}") from error
         except ValidationError as error:
             raise TertuliaError(_told(error.errors()[0], path, example)) from None
-
-
-def scheduler(schedule: str, warm_up: float) -> str:
-    """A schedule in the words of transformers, whose plain "constant" takes no notice of a warm-up."""
-    return "constant_with_warmup" if schedule == "constant" and warm_up else schedule
 
 
 def _told(first: Any, path: Path, example: str) -> str:
