@@ -12,9 +12,10 @@ from rich.console import Console
 
 from tertulia.api import Event
 from tertulia.cli import live
-from tertulia.cli.lines import Lines, who_heard_whom
+from tertulia.cli.lines import Lines, LineView, Pace, who_heard_whom
 from tertulia.cli.live import LiveView, picture
 from tertulia.cli.scene import Scene
+from tertulia.cli.view import View
 
 
 def _console(height: int = 30, width: int = 100) -> Console:
@@ -141,3 +142,23 @@ async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None
     assert "42" in out
     assert out.rindex("\x1b[?25h") > out.rindex("\x1b[?25l")
     view.close()
+
+
+def test_the_pace_of_a_run_is_told_with_the_most_that_is_left() -> None:
+    pace = Pace()
+    pace.observe(_start(2, 1000), 100.0)
+    assert pace.line(109.0) == "no token yet: the model reads the question"
+    pace.observe(Event("tokens", 0, {"count": 100}), 110.0)
+    pace.observe(Event("tokens", 1, {"count": 300}), 120.0)
+    assert pace.line(120.0) == "400 tokens, 40 tokens/s, 0 of 2 paths done, at most 40 s left"
+    pace.observe(Event("answer", 0, {"answer": "7"}), 130.0)
+    assert pace.line(130.0) == "400 tokens, 20 tokens/s, 1 of 2 paths done, at most 35 s left"
+
+
+def test_a_beginning_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    view = LineView()
+    for text, done in (("8 slots", None), ("loading m.gguf", 0.1), ("loading m.gguf", 1.0)):
+        view.observe(Event("loading", None, {"text": text, "done": done}))
+    assert capsys.readouterr().err.splitlines() == ["8 slots", "loading m.gguf"]
+    View().observe(Event("loading", None, {"text": "8 slots", "done": None}))
+    assert capsys.readouterr().err == ""

@@ -15,9 +15,13 @@ import pytest
 
 pytest.importorskip("gguf", reason="writing the test's model needs the gguf package")
 from make_gguf import make_gguf
+from tertulia.engines import embedded
 from tertulia.engines.base import EngineError, Generation, Request, Sampling, Token
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.embedded import EmbeddedEngine
+from tertulia.engines.gguf import GgufFacts
+from tertulia.engines.memory import plan_memory
+from tertulia.engines.progress import Progress
 
 GREEDY = Sampling(temperature=0.0)
 WILD = Sampling(temperature=2.5, top_p=1.0, top_k=0)
@@ -199,7 +203,11 @@ async def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path, gguf: P
 async def test_nothing_is_written_to_the_terminal(gguf: Path) -> None:
     program = f"""
 import asyncio, pathlib
+from tertulia.engines import embedded
 from tertulia.engines.embedded import EmbeddedEngine
+from tertulia.engines.gguf import GgufFacts
+from tertulia.engines.memory import plan_memory
+from tertulia.engines.progress import Progress
 from tertulia.engines.base import Request
 async def main():
     async with EmbeddedEngine(pathlib.Path({str(gguf)!r}), slots=2) as engine:
@@ -235,3 +243,48 @@ async def test_a_server_started_by_hand_is_used_by_its_url(gguf: Path) -> None:
 async def test_nobody_else_gets_in_without_the_key(engine: EmbeddedEngine) -> None:
     with pytest.raises(EngineError, match="wants an API key"):
         await HttpEngine(engine.info.url).__aenter__()
+
+
+async def test_a_beginning_is_told_before_the_load(gguf: Path) -> None:
+    told: list[Progress] = []
+    async with EmbeddedEngine(gguf, slots=2, context_per_slot=1024, tell=told.append) as engine:
+        assert engine.plan.line == told[0].text and told[0].done is None
+        assert "2 slots of 1,024 tokens" in told[0].text
+        assert "loading tiny.gguf" in told[1].text
+        assert told[-1].done == 1.0
+
+
+async def test_no_slot_is_longer_than_what_the_model_was_trained_for(gguf: Path) -> None:
+    """Whatever the budget: a context beyond it would take memory that no path can use."""
+    async with EmbeddedEngine(gguf, slots=2, context_per_slot=2_000_000_000) as engine:
+        assert engine.info.context == engine.facts.trained_context == 2048
+        assert (await ask(engine, max_tokens=5)).count == 5
+
+
+async def test_with_little_memory_the_cache_has_8_bits_and_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "wide.gguf"
+    make_gguf(file, width=128)
+    facts = GgufFacts.read(file)
+    whole = plan_memory(facts, 4, 2048, 10**10)
+    need = whole.model + whole.cache * 0.7 + whole.work
+    monkeypatch.setattr(embedded, "free_memory", lambda: int(need / 0.9))
+    async with EmbeddedEngine(file, slots=4, context_per_slot=2048) as engine:
+        assert (engine.plan.slots, engine.plan.kv_type) == (4, "q8_0")
+        first = await ask(engine, max_tokens=20)
+        again = await ask(engine, ids=await engine.tokenize(PROMPT, special=True) + first.ids, max_tokens=5)
+        assert (again.cached_tokens or 0) > 20
+    monkeypatch.setattr(embedded, "free_memory", lambda: 80_000_000)
+    with pytest.raises(EngineError, match=r"for a single path of 2,048 tokens, but 80 MB of memory are free"):
+        await EmbeddedEngine(file, context_per_slot=2048).__aenter__()
+
+
+async def test_with_fewer_slots_than_paths_they_take_turns(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = GgufFacts.read(gguf)
+    one = plan_memory(facts, 1, 1024, 10**10)
+    monkeypatch.setattr(embedded, "free_memory", lambda: int((one.model + one.work + 2.5 * one.cache) / 0.9))
+    async with EmbeddedEngine(gguf, slots=6, context_per_slot=1024) as engine:
+        assert engine.info.slots == engine.plan.slots == 2
+        generations = await asyncio.gather(*(ask(engine, f"p{at}", seed=at) for at in range(6)))
+        assert all(generation.count for generation in generations)

@@ -233,3 +233,23 @@ def test_a_process_that_is_killed_leaves_what_came(hub: FakeHub, tmp_path: Path)
     assert child.returncode == -9
     assert resolve_model(f"hf:{REPO}").read_bytes() == WEIGHTS
     assert str(hub.transfers[1]).startswith("bytes="), "the second transfer does not begin at the beginning"
+
+
+def test_a_model_of_a_hub_solves_from_the_shell(tmp_path: Path) -> None:
+    """The whole way: a real model from a hub into the cache, planned into memory, loaded, asked."""
+    pytest.importorskip("gguf", reason="writing the test's model needs the gguf package")
+    from make_gguf import make_gguf
+
+    make_gguf(tmp_path / "tiny.gguf")
+    repos = {"org/tiny": {"tiny-Q4_K_M.gguf": (tmp_path / "tiny.gguf").read_bytes()}}
+    with FakeHub(repos).serving() as hub:
+        environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path / "hub")}
+        command = [sys.executable, "-m", "tertulia", "solve", "What is 2 + 3?", "--model", "hf:org/tiny"]
+        options = ["--method", "independent", "--budget", "300", "--paths", "2"]
+        done = subprocess.run([*command, *options], env=environment, capture_output=True, text=True, timeout=120)
+    told = done.stderr.splitlines()
+    assert done.returncode in (0, 1), done.stderr
+    assert told[0].startswith("tiny-Q4_K_M.gguf of org/tiny has")
+    assert told[1].startswith("downloading org/tiny: ")
+    assert told[2].startswith("2 slots of ") and told[3].startswith("loading tiny-Q4_K_M.gguf (")
+    assert "2 paths of tiny-Q4_K_M.gguf on embedded" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tertulia.cli.lines import Lines, counted
+from tertulia.cli.lines import Lines, Pace, counted
 from tertulia.cli.scene import Row, Scene, shortened
 from tertulia.cli.screen import console as new_console
 from tertulia.cli.screen import fit
@@ -37,6 +38,7 @@ class LiveView(View):
     def __init__(self, console: Console | None = None) -> None:
         self.scene = Scene()
         self._lines = Lines()
+        self._pace = Pace()
         self._console = console or new_console()
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._changed = False
@@ -49,6 +51,7 @@ class LiveView(View):
         """Takes in one event; meetings stay on the screen above the table."""
         super().observe(event)
         self.scene.apply(event)
+        self._pace.observe(event, time.monotonic())
         self._changed = True
         lines = self._lines.of(event)
         if event.kind == "start":
@@ -79,12 +82,16 @@ class LiveView(View):
     async def _draw_often(self) -> None:
         while True:
             await asyncio.sleep(REFRESH)
-            if self._changed:
+            if self._changed:  # a model that reads tells nothing: the view stands still, and takes no core
                 self._draw()
 
     def _draw(self) -> None:
         self._changed = False
-        self._live.update(picture(self.scene, self._console.height), refresh=True)
+        shown = [picture(self.scene, self._console.height - 1)]
+        if not all(row.over for row in self.scene.paths):
+            pace = self._pace.line(time.monotonic())
+            shown.append(Text(pace, style="dim", overflow="ellipsis", no_wrap=True))
+        self._live.update(Group(*shown), refresh=True)
 
 
 def picture(scene: Scene, height: int) -> RenderableType:

@@ -14,8 +14,18 @@ import typer
 WORLD_SEED = 1  # the problem of `tertulia solve` without a question
 
 
-def _option(text: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=text, metavar=metavar)
+def _option(text: str, *names: str, metavar: str | None = None, **more: Any) -> Any:
+    return typer.Option(*names, help=text, metavar=metavar, **more)
+
+
+def _fetched(model: str | None) -> str | None:
+    """A model of a hub is fetched before anything begins: a verb then has its file, whatever it does with it."""
+    if model is None or not model.lower().startswith("hf:"):
+        return model
+    from tertulia.cli.starting import Starting
+    from tertulia.engines.hub import resolve_model
+
+    return str(resolve_model(model, Starting()))
 
 
 Question = Annotated[str | None, typer.Argument(help="The question; '-' reads it from standard input.")]
@@ -30,7 +40,10 @@ EngineUrl = Annotated[
 ]
 Model = Annotated[
     str | None,
-    _option("A GGUF file, hf:org/repo[:QUANT], ollama:NAME, or the server's name of a model; default: pebble."),
+    _option(
+        "A GGUF file, hf:org/repo[:QUANT], ollama:NAME, or the server's name of a model; default: pebble.",
+        callback=_fetched,
+    ),
 ]
 Threads = Annotated[int | None, _option("Threads of llama.cpp in this process; default 1.")]
 Method = Annotated[str | None, _option("independent, leap, leap-single or moa.")]
