@@ -77,6 +77,16 @@ async def test_no_id_is_lost_where_characters_are_split(engine: EmbeddedEngine, 
     assert any(token.text == "" for token in generation.tokens)
 
 
+async def test_the_probability_of_each_token_comes_with_it(engine: EmbeddedEngine) -> None:
+    for sampling in (GREEDY, WILD):
+        generation = await ask(engine, sampling=sampling, logprobs=True, max_tokens=60)
+        assert all(token.logprob is not None and token.logprob <= 0 for token in generation.tokens)
+    (close,) = await engine.tokenize("</think>", special=True)
+    stopped = await ask(engine, sampling=WILD, logprobs=True, max_tokens=600, stop_ids=(close,), stop=("a",))
+    known = [token.logprob is not None for token in stopped.tokens]
+    assert known == sorted(known, reverse=True), "of a stop string alone the server tells none"
+
+
 async def test_stretches_join_to_the_same_text(engine: EmbeddedEngine) -> None:
     whole = await ask(engine, "p0", sampling=GREEDY, max_tokens=120)
     engine._dialect.slice_tokens = 7

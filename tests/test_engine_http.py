@@ -17,6 +17,7 @@ from engine_fakes import STORY, Fake, Trouble
 from tertulia.engines.base import TEXT_ID, EngineError, Generation, Request, Token
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.servers import Part, Vllm
+from tertulia.engines.wire import Wire
 
 WHOLE = STORY.removesuffix("<|end|>")
 IDS = ("vllm", "sglang", "llama.cpp")
@@ -302,6 +303,26 @@ async def test_a_kept_connection_that_the_server_closed_is_no_failure() -> None:
     async with serving("vllm", close_after_answer=True, retries=0) as (fake, engine):
         for _ in range(3):
             assert (await ask(fake, engine, max_tokens=3)).count == 3
+
+
+async def test_a_connection_with_bytes_that_nobody_asked_for_is_not_used_again() -> None:
+    connections = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 20")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", {}, max_connections=1)
+        for _ in range(3):
+            assert (await wire.exchange("GET", "/", limits=(5.0, 5.0))).body == b"{}"
+        await wire.close()
+    assert connections == 3
 
 
 @pytest.mark.parametrize("kind", STREAMS)

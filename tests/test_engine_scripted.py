@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tertulia.engines.adder import think
 from tertulia.engines.base import Engine, EngineError, Request, Token
 from tertulia.engines.scripted import Fault, ScriptedEngine
-from tertulia.engines.thinker import think
 
 PATH = "q0/c0/p0"
 
@@ -133,7 +133,7 @@ async def test_the_thinker_thinks_summarises_hears_and_answers() -> None:
 
 def test_the_thinker_says_the_same_in_every_process() -> None:
     line = "print(think('<|user|>1 2 3 4<|assistant|><think>', 'p', 5))"
-    program = f"from tertulia.engines.thinker import think; {line}"
+    program = f"from tertulia.engines.adder import think; {line}"
     said = {
         subprocess.run(
             [sys.executable, "-c", program],

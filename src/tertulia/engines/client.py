@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -69,7 +69,7 @@ class HttpEngine:
         self._key_env = api_key_env
         self._key = os.environ.get(api_key_env, "")
         self._max_connections = max_connections
-        self._limits = Limits(first_byte, progress)
+        self._limits = (first_byte, progress)
         self._retries = retries
         self._patience = patience
         self._slots: Slots | None = None
@@ -156,7 +156,7 @@ class HttpEngine:
         patience = tired or Patience(self._retries, self._patience)
         with self._wall():
             stop_texts = await self._stop_texts(request)
-            async with self._slot(request.path) as slot:
+            async with self._slots.hold(request.path) if self._slots else nullcontext() as slot:
                 while work.finish is None:
                     failure = await self._exchange(work, stop_texts, slot, on_tokens)
                     if failure is None or work.finish is not None:
@@ -237,14 +237,6 @@ class HttpEngine:
             return ()
         return (await self._pieces.texts(request.stop_ids))[0]
 
-    @asynccontextmanager
-    async def _slot(self, path: str) -> AsyncIterator[int | None]:
-        if self._slots is None:
-            yield None
-        else:
-            async with self._slots.hold(path) as slot:
-                yield slot
-
     async def _settle(self, slot: int) -> None:
         """Wait until the server has let go of a slot, as far as it says."""
         idle = 0
@@ -261,7 +253,7 @@ class HttpEngine:
 
     async def _ask(self, method: str, path: str, body: Json | None = None, *, optional: bool = False) -> Any:
         patience = Patience(self._retries, self._patience)
-        limits = Limits(self._limits.between, self._limits.between)
+        limits = (self._limits[1], self._limits[1])
         while True:
             try:
                 reply = await self._send(method, path, body, limits, optional=optional)

@@ -151,9 +151,9 @@ class Continuation:
         """What the server's reason to finish means where the tokens hold no stop."""
         request = self.request
         if part.finish == "length":
-            # Less than was asked for: the server can give no more, and will not the next time.
-            short = part.most is None or len(came) < part.most
-            self.finish = "length" if short or not came else None
+            # A server that gives nothing when asked for something will give nothing the next time. How much is
+            # missing is not known where text is not counted.
+            self.finish = None if came and not (part.text and part.count is None) else "length"
         elif part.finish == "stop" and part.matched in request.stop_ids:
             self._take_stop(came, Token(int(part.matched or 0), ""))
         elif part.finish == "stop" and part.matched in request.stop:

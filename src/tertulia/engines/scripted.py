@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from tertulia.engines.adder import think
 from tertulia.engines.base import (
     EngineError,
     EngineInfo,
@@ -27,7 +28,6 @@ from tertulia.engines.base import (
     StopMatcher,
     Token,
 )
-from tertulia.engines.thinker import think
 
 Script = Callable[[str, str, int], str]
 CONTROL = ("<|user|>", "<|assistant|>", "<think>", "</think>", "<|end|>")

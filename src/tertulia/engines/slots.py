@@ -7,7 +7,7 @@ tokens evaluated. There may be more paths than slots.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -29,9 +29,9 @@ class Slots:
         self._settling: set[asyncio.Task[None]] = set()
         self._free = list(range(count - 1, -1, -1))
         self._silent: OrderedDict[str, int] = OrderedDict()  # paths that hold a slot but are not generating
+        self._line = asyncio.Semaphore(count)  # one for each slot that is free or silent; first come, first served
         self._busy: set[str] = set()
         self._released: set[str] = set()  # released while they were generating
-        self._waiting: deque[asyncio.Future[int]] = deque()
 
     @asynccontextmanager
     async def hold(self, path: str) -> AsyncIterator[int]:
@@ -41,17 +41,19 @@ class Slots:
         self._busy.add(path)
         slot, ended = None, False
         try:
-            slot = await self._take(path)
+            await self._line.acquire()
+            slot = self._take(path)
             yield slot
             ended = True
         finally:
             self._busy.discard(path)
-            if slot is None or ended or self._settle is None:
-                self._leave(path, slot)
-            else:
+            if slot is not None and not ended and self._settle is not None:
                 task = asyncio.create_task(self._let_go(path, slot, self._settle))
                 self._settling.add(task)
                 task.add_done_callback(self._settling.discard)
+            elif slot is not None:
+                self._leave(path, slot)
+            self._released.discard(path)
 
     async def close(self) -> None:
         """Wait for no server any more."""
@@ -67,43 +69,21 @@ class Slots:
         elif path in self._busy:
             self._released.add(path)
 
+    def _take(self, path: str) -> int:
+        if path in self._silent:
+            return self._silent.pop(path)
+        return self._free.pop() if self._free else self._silent.popitem(last=False)[1]
+
     async def _let_go(self, path: str, slot: int, settle: Callable[[int], Awaitable[None]]) -> None:
         try:
             await settle(slot)
         finally:
             self._leave(path, slot)
 
-    def _leave(self, path: str, slot: int | None) -> None:
+    def _leave(self, path: str, slot: int) -> None:
         # A path that was stopped may be at work in another slot by the time that it has left this one.
-        elsewhere = path in self._released or path in self._busy or path in self._silent
-        self._released.discard(path)
-        if slot is not None and not self._hand_on(slot):
-            if elsewhere:
-                self._free.append(slot)
-            else:
-                self._silent[path] = slot
-
-    async def _take(self, path: str) -> int:
-        if path in self._silent:
-            return self._silent.pop(path)
-        if self._free:
-            return self._free.pop()
-        if self._silent:
-            return self._silent.popitem(last=False)[1]
-        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and not self._hand_on(turn.result()):
-                self._free.append(turn.result())
-            raise
-
-    def _hand_on(self, slot: int) -> bool:
-        """Give the slot to the first in line. While somebody waits, no slot is free or silent."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(slot)
-                return True
-        return False
+        if path in self._released or path in self._busy or path in self._silent:
+            self._free.append(slot)
+        else:
+            self._silent[path] = slot
+        self._line.release()

@@ -40,6 +40,10 @@ class Silence(WireError):
         self.seconds = seconds
 
 
+Limits = tuple[float, float]
+"""Seconds that an answer may take: until its first progress, and then between two of them."""
+
+
 class Sink(Protocol):
     """Takes the body of a 200 answer as it comes.
 
@@ -52,14 +56,6 @@ class Sink(Protocol):
     def feed(self, data: bytes) -> None:
         """Take these bytes."""
         ...
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds that an answer may take: until it makes its first progress, and then between two of them."""
-
-    first: float
-    between: float
 
 
 @dataclass
@@ -119,8 +115,8 @@ class _Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         # An answer without a length is as long as its connection.
-        unbounded = not {"content-length", "transfer-encoding"} & self._headers.keys() if self._exchange else False
-        if unbounded and self._reply is not None and error is None:
+        begun = self._exchange is not None and self._reply is not None
+        if begun and error is None and not {"content-length", "transfer-encoding"} & self._headers.keys():
             self._finish()
         self.fail(WireError(f"connection lost{f' ({error})' if error else ''}"))
 
@@ -153,6 +149,10 @@ class _Link(asyncio.Protocol):
             self._finish()
         elif wrong is not None:
             self.fail(wrong)
+
+    def on_message_begin(self) -> None:
+        if self._whole:  # bytes nobody asked for, after the answer
+            self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -249,7 +249,7 @@ class Wire:
         """Send one request and wait for its whole answer.
 
         Cancelling closes the connection. With `sink`, the body of a 200 answer goes there as it comes; without,
-        the answer has to be there within `limits.first`.
+        the answer has to be there within the first of the limits.
 
         Raises:
             WireError: No connection, connection lost, or silence.
@@ -300,13 +300,13 @@ class Wire:
         return link, True
 
     async def _wait(self, link: _Link, exchange: _Exchange, limits: Limits) -> Reply:
-        loop = link.loop
+        loop, (first, between) = link.loop, limits
         timer: asyncio.TimerHandle
 
         def watch() -> None:
             nonlocal timer
             silence = loop.time() - exchange.since
-            most = limits.between if exchange.progress else limits.first
+            most = between if exchange.progress else first
             if silence >= most:
                 what = "nothing new" if exchange.progress else "no answer" if not exchange.heard else "no token"
                 link.fail(Silence(f"{what} for {most:g} s", most))
@@ -314,7 +314,7 @@ class Wire:
             if silence >= TELL_SECONDS:
                 self._on_wait(silence)
             # One timer an exchange, not one a chunk: it looks again when the silence would be too long.
-            timer = loop.call_later(min(most - silence, limits.between, TELL_SECONDS), watch)
+            timer = loop.call_later(min(most - silence, between, TELL_SECONDS), watch)
 
         timer = loop.call_later(0, watch)
         self._busy.add(link)
