@@ -84,13 +84,10 @@ class LlamaCpp(ServerTokenizer):
         if "tokens" not in payload:
             raise Malformed("it tells no token ids (tokens): use a llama.cpp of 2025 or later")
         ids = payload.ids("tokens")
-        told = payload.children("completion_probabilities")[: len(ids)]
-        # Of a stop string the server tells no probabilities.
-        logprobs = [
-            number(item.raw("logprob")) if item.raw("id") == token else None
-            for item, token in zip(told, ids, strict=False)
-        ]
-        part.add(ids, "", [*logprobs, *[None] * (len(ids) - len(told))])
+        # Of a stop string, and of a token that ends inside a character, the server tells no probability.
+        told = [(item.raw("id"), number(item.raw("logprob"))) for item in payload.children("completion_probabilities")]
+        told.reverse()
+        part.add(ids, "", [told.pop()[1] if told and told[-1][0] == token else None for token in ids])
         part.finish = {"limit": "length", "word": "stop", "eos": "end"}.get(payload.text("stop_type"))
         if part.finish is None:
             raise Malformed(f"stop_type is {shown(payload.raw('stop_type'))}, expected limit, word or eos")
