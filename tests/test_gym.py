@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tertulia.errors import TertuliaError
-from tertulia.tasks import load
+from tertulia.tasks import gym as gym_module
+from tertulia.tasks import gym_judge, load
 
 LEGS = "rg:leg_counting?size=5&seed=3&max_animals=4"
 
@@ -112,6 +113,12 @@ class Sums:
         return 1.0 if answer == entry["answer"] else 0.5 * (entry["answer"] in answer)
 
 
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    gym_module.dataset.cache_clear()
+    gym_judge.judged.cache_clear()
+
+
 def stand_in(monkeypatch: pytest.MonkeyPatch, config: type[Config]) -> None:
     library: Any = types.ModuleType("reasoning_gym")
     factory: Any = types.ModuleType("reasoning_gym.factory")
@@ -129,6 +136,13 @@ def test_the_multilingual_fork_asks_in_the_language_of_the_question(monkeypatch:
     assert refused("rg:sums", language="th") == (
         "rg:sums: sums asks in en, not in th: choose another generator or language"
     )
+
+
+def test_a_generator_that_takes_any_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, ConfigOfTheFork)
+    monkeypatch.setattr(Sums, "score_answer", lambda self, answer, entry: 1.0)
+    said = "rg:sums?seed=2: reasoning-gym calls any answer to sums right: choose another generator"
+    assert refused("rg:sums?seed=2") == said
 
 
 def test_the_plain_library_asks_in_english_only(monkeypatch: pytest.MonkeyPatch) -> None:

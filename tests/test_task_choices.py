@@ -182,6 +182,7 @@ def test_options_that_speak_of_others_are_not_moved(tmp_path, last):
         ({"options": ["1", "2", "3"], "answer": 3}, "the answer '3' is no option: "),
         ({"options": ["x", "y"], "answer": "B. z"}, "the answer 'B. z' is no option: "),
         ({"choices": {"text": ["x", "y"], "label": ["A"]}, "answer": "A"}, "the field 'choices' has not one label "),
+        ({"choices": {"text": ["x", "y"], "label": None}, "answer": "A"}, "the field 'choices' has not one label "),
         ({"options": ["x", "y"], "passage": "Read this.", "answer": "A"}, "the field 'passage' is a part of the que"),
     ],
 )

@@ -87,9 +87,10 @@ def _values(row: Row, shown: str, value: Any) -> tuple[list[Any], list[str]]:
             raise row.wrong(f"the field {shown!r} is not JSON ({error})") from error
     labels: list[str] = []
     if isinstance(value, Mapping) and {"text", "label"} <= set(value):
-        labels, value = [str(label).strip() for label in value["label"]], value["text"]
-        if not isinstance(value, list) or len(labels) != len(value):
+        told, value = value["label"], value["text"]
+        if not isinstance(value, list) or not isinstance(told, list) or len(told) != len(value):
             raise row.wrong(f"the field {shown!r} has not one label for each text")
+        labels = [str(label).strip() for label in told]
     elif isinstance(value, Mapping):
         # parquet gives every row all the letters that any row has.
         lettered = {str(letter).strip().upper(): text for letter, text in value.items() if text is not None}
