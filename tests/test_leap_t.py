@@ -387,3 +387,13 @@ def test_a_killed_fine_tuning_ends_like_a_whole_one_and_exports_to_gguf(small, t
     small.write_text("\n".join(small.read_text().splitlines()[:4]))
     with pytest.raises(TertuliaError, match=r"belongs to another run \(traces: "):
         sft.train(Run.load(file), small, killed)
+
+
+def test_a_problem_in_two_languages_is_two_questions(tmp_path):
+    rows = [{"id": 1, "problem": "What is 1 + 1?", "answer": 2, "lang": "en"},
+            {"id": 1, "problem": "Was ist 1 + 1?", "answer": 2, "lang": "de"}]  # fmt: skip
+    (tmp_path / "q.json").write_text(json.dumps(rows))
+    data = {"task": "math500", "file": str(tmp_path / "q.json"), "languages": {"en": 1, "de": 1}}
+    found = Run.model_validate({"data": data}).questions()
+    assert sorted(question.text for question in found) == ["Was ist 1 + 1?", "What is 1 + 1?"]
+    assert len({question.id for question in found}) == 2
