@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -17,7 +18,8 @@ class Data(Table):
 
     Attributes:
         task: "world", whose training split is drawn from; or a benchmark, for the form of the rows of `file`.
-        file: A file of questions (JSON, JSON lines, CSV, parquet) with their answers.
+        file: Questions with their answers, in any form that `tertulia eval --data` reads, with {language} in its name
+            where each language has its own file; of gym "rg:NAME?size=2000&seed=1000".
         questions: How many; None for all of a file, and for as many of the world as the training wants.
         languages: Weight of each language.
         difficulties: Of the world: weight of each difficulty.
@@ -67,7 +69,10 @@ class Data(Table):
         """
         self.check()
         if self.file is not None:
-            found = [q for code in self.languages for q in load(self.task, data=self.file, language=code)]
+            files = {code: self.file.replace("{language}", code) for code in self.languages}
+            found = [q for code, file in files.items() for q in load(self.task, data=file, language=code)]
+            if len(files) > 1:  # the same problem has the same id in each
+                found = [replace(question, id=f"{question.language}-{question.id}") for question in found]
             random.Random(f"{seed} data").shuffle(found)
             return found[: self.questions]
         if self.task != "world":
