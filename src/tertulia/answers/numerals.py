@@ -59,6 +59,7 @@ _EAST = "".join([*_CHINESE, *_PLACES, *_MYRIADS])
 _EASTERN = re.compile(
     rf"(?:[\d.,]*\d\s*)?(?:(?:[{_EAST}]|\d[\d.,]*(?=\s*[{_EAST}])|\d{{4}}(?!\d))(?![米克瓦卡赫焦帕]|分[之の]))+"
 )
+_EASTERN_FRACTION = re.compile(rf"([\d{_EAST}]+)分[之の]([\d{_EAST}]+)")
 _EASTERN_PART = re.compile(r"\s*(\d[\d.,]*|.)")
 _SCRIPTS_WITHOUT_BLANKS = ("th", "zh", "ja")
 _NO_NUMBER = re.compile(r"พันธุ์|ล้านนา|打[印火开電电]")
@@ -85,6 +86,10 @@ def read_number(text: str, language: str | None = None, gold: bool = False) -> t
         language: The language that is written, None where unknown.
         gold: Whether it is a right answer from a file: these write 2,125 for two thousand in every language.
     """
+    if east := _EASTERN_FRACTION.match(text):
+        bottom, top = (eastern_number(part) or _digits(part) for part in east.groups())
+        if bottom and top is not None:
+            return Number(top / bottom), text[east.end() :]
     readers: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Fraction | None]], ...]
     readers = ((_MIXED, _mixed), (_FRACTION, _fraction), (_REPEATING, _repeating), (_SCIENTIFIC, _scientific))
     for pattern, read in readers:
@@ -230,7 +235,9 @@ def _scale(rest: str, language: str | None) -> tuple[Fraction, str] | None:
     tables = _scales()
     known = [language] if language in tables else []
     attached = rest == stripped
-    for name in [*known, *(other for other in tables if other != language)]:
+    # A known language is spoken, or English; tiers are thirds in French alone, and of a cake in English.
+    others = ("en", *_SCRIPTS_WITHOUT_BLANKS) if known else tables
+    for name in [*known, *(other for other in others if other != language)]:
         if name in _SCRIPTS_WITHOUT_BLANKS:
             for word, factor in tables[name].items():
                 if stripped.startswith(word) and not re.match("[米克瓦卡赫焦帕]|分[之の]", stripped[len(word) :]):
@@ -241,6 +248,8 @@ def _scale(rest: str, language: str | None) -> tuple[Fraction, str] | None:
             continue
         if len(word) == 1 and word in "kK" and not attached:
             continue  # 5 K is a temperature
+        if word == "tiers" and language != "fr":
+            continue
         if word == "mil" and name == "en" and language != "en":
             continue  # in Spanish a thousand
         return foreign, stripped[len(word) :].removeprefix(".")
@@ -268,6 +277,10 @@ def _plain(text: str) -> Number | None:
     if not re.fullmatch(r"\d*\.?\d+", text):
         return None
     return Number(Fraction(text), len(text.partition(".")[2]))
+
+
+def _digits(text: str) -> Fraction | None:
+    return Fraction(text) if text.isdecimal() else None
 
 
 def _mixed(match: re.Match[str]) -> Fraction | None:

@@ -59,7 +59,7 @@ def split_with_marks(text: str, pattern: re.Pattern[str]) -> tuple[list[str], li
             continue
         if text.startswith(("\\begin", "\\end"), position):
             depth += 1 if text.startswith("\\begin", position) else -1
-            position += 4
+            position += 3
         elif text[position] == "\\":
             depth += {"{": 1, "}": -1}.get(text[position + 1 : position + 2], 0)
             position += 2 if text[position + 1 : position + 2] in "{}\\" else 1

@@ -22,9 +22,11 @@ _SENTENCE = re.compile(
 
 def announced_off(text: str) -> str:
     """The text without the announcement of an answer: "Answer: 5" is 5 on either side."""
-    if found := _patterns()["announced"].match(text):
-        rest = text[found.end() :].strip()
-        return rest if rest and rest != text else text
+    patterns = _patterns()
+    for found in (patterns["announced"].match(text), patterns["announced_after"].search(text)):
+        rest = "" if found is None else (text[: found.start()] + text[found.end() :]).strip()
+        if rest:
+            return rest
     return text
 
 
@@ -51,7 +53,7 @@ def sentence_end(text: str) -> str | None:
         return None
     copula = _patterns()["is"].search(words)
     bare = words[: copula.start()] if copula else words
-    if changes_value(bare, before=True) or changes_value(words, before=True):
+    if changes_value(bare, before=not copula) or changes_value(words, before=not copula):
         return None
     if (place := number_word(words)) is not None:
         return words[place:] + found["rest"]  # Swahili: shilingi elfu 70
@@ -64,7 +66,7 @@ def qualifier_off(text: str) -> tuple[str, str] | None:
     if found := patterns["for_all"].search(text):
         value = text[: found.start()].strip().rstrip(",;. ")
         return (value, comparable(found[0]).casefold()) if value else None
-    if (found := patterns["of_all"].match(text)) and text[found.end() :].strip():
+    if (found := patterns["of_all"].match(text)) and re.search(r"[<>=]|\\(?:[lg]e|in)", text[found.end() :]):
         return text[found.end() :].strip(), comparable(found[0]).casefold()
     return None
 
@@ -72,13 +74,12 @@ def qualifier_off(text: str) -> tuple[str, str] | None:
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     words = tomllib.loads((resources.files("tertulia.answers") / "phrases.toml").read_text("utf-8"))
-    announced = "|".join(words["announced"])
-    return {
-        "announced": re.compile(rf"\s*(?:{announced})\s*(?:[:=]\s*|\s(?=\S)|(?=[\d\\]))", re.IGNORECASE),
-        "is": re.compile(rf"(?:{'|'.join(words['is'])})\s*$", re.IGNORECASE),
-        "for_all": re.compile(
-            rf"(?:^|[\s,;(])(?:{'|'.join(words['for_all'])})$|(?:{'|'.join(words['for_all'][-6:])})$",
-            re.IGNORECASE | re.DOTALL,
-        ),
-        "of_all": re.compile(rf"(?:{'|'.join(words['of_all'])})\s*", re.IGNORECASE),
+    joined = {name: "|".join(patterns) for name, patterns in words.items()}
+    before = rf"\s*(?:{joined['announced']})\s*(?:[,:=]\s*|\s(?=\S)|(?=[\d\\]))|\s*(?:=|\\approx(?![a-z]))\s*"
+    behind = {
+        "announced_after": rf"(?<=\S)\s*(?:{joined['announced_after']})$",
+        "is": rf"(?:{joined['is']})\s*$",
+        "for_all": rf"(?:^|[\s,;(])(?:{joined['for_all']})$|(?:{joined['for_all_anywhere']})$",
+        "of_all": rf"(?:{joined['of_all']})\s*",
     }
+    return {name: re.compile(text, re.IGNORECASE | re.DOTALL) for name, text in {"announced": before, **behind}.items()}

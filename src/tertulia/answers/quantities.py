@@ -70,7 +70,8 @@ def quantity(text: str, language: str | None = None, gold: bool = False) -> Quan
     if (based := _based(text)) is not None:
         return based
     sign, currency, rest = _front(text)
-    percent = re.compile(rf"(?:{_words()['percent_before']})\s*(?=\d)", re.IGNORECASE).match(rest)
+    before = rf"(?:{_words()['percent_before']})\s*(?=[\d〇一二三四五六七八九十百])"
+    percent = re.compile(before, re.IGNORECASE).match(rest)
     if percent:
         rest = rest[percent.end() :]
     euros = currency == "euro" or rest.rstrip().endswith(("€", "EUR"))
@@ -133,7 +134,7 @@ def unit(tail: str, typeset: bool = False) -> str | None:
         typeset: Whether it is typeset as words, so that two letters are no variables.
     """
     words = _words()
-    apart, tail = typeset or tail[:1].isspace(), tail.strip().rstrip(". ")
+    apart, tail = typeset or tail[:1].isspace(), tail.strip().rstrip(". ").replace("\\Omega", "Ω").replace("\\mu ", "µ")
     if apart:
         tail = re.sub(r"^(?:d['’]|(?:de|of|von|du|des|из)\s+)(?=\S)", "", tail)
     if tail[:1] == "(" and tail[-1:] == ")":
@@ -153,11 +154,17 @@ def unit(tail: str, typeset: bool = False) -> str | None:
     short = first.isascii() and (len(first) == 2 or (len(first) == 3 and not apart)) and not typeset
     if short and first not in words["short"]:
         return None
-    plain = re.sub(r"[\s{}.]", "", re.sub(r"\bper\b", "/", tail))
-    plain = words["same"].get(plain, plain if len(plain) <= 2 else plain.lower())
-    plain = words["same"].get(plain, plain)
+    return "/".join(_one_form(part) for part in re.sub(r"\bper\b", "/", tail).split("/"))
+
+
+def _one_form(tail: str) -> str:
+    """One name for a unit of several, without blanks; a plural in English as its singular."""
+    same = _words()["same"]
+    plain = re.sub(r"[\s{}.]", "", tail)
+    plain = same.get(plain, plain if len(plain) <= 2 else plain.lower())
+    plain = same.get(plain, plain)
     plain = plain[:-1] if len(plain) > 3 and plain.endswith("s") and not plain.endswith("ss") else plain
-    return str(words["same"].get(plain, plain))
+    return str(same.get(plain, plain))
 
 
 def changes_value(words: str, before: bool = False) -> bool:
@@ -206,7 +213,9 @@ def _with_unit(number: Number, tail: str) -> Quantity | None:
 
 
 def _based(text: str) -> Quantity | None:
-    match = _BASED.fullmatch(text.replace(" ", ""))
+    text = re.sub(r"\s*\(?\b[Bb]as(?:e|is)\s*(\w+)\s*\)?$", r"_{\1}", text)
+    text = re.sub(r"(?<=\{)\(|\)(?=\})|(?<=\{)base(?=\w)", "", re.sub(r"\s", "", text))
+    match = _BASED.fullmatch(text)
     if match is None:
         return None
     digits, name = match[1] or match[5], match[2] or match[3] or match[4] or match[6] or match[7]

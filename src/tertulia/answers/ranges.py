@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tertulia.answers.parts import AND, FLIPPED, Same, bracketed, relation, split
+from tertulia.answers.parts import FLIPPED, Same, bracketed, relation, split
 from tertulia.answers.typesetting import comparable
 
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?|[a-zA-Z]\([a-z]\)")
-_ENDLESS = re.compile(r"\+?\\(?:infty|infinity)")
+_ENDLESS = "\\infty"
+_REALS = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|\\R|(?:all\s+)?real(?:\s+number)?s", re.IGNORECASE)
+_TOLD = re.compile(r"[<>]|\\(?:[lgn]eq?|in|cup|lt|gt|leqslant|geqslant|mathbb|R)(?![A-Za-z])|\breal", re.IGNORECASE)
+_UNION = re.compile(
+    r"\s*(?:\\cup(?![A-Za-z])|\bU\b|\bor\b|\\lor(?![A-Za-z])|\boder\b|\bou\b|\bo\b|или|\bau\b|或|または|หรือ|বা|లేదా)\s*"
+)
+_INTERSECTION = re.compile(
+    r"\s*(?:\band\b|\bund\b|\bet\b|\by\b|\bи\b|\bna\b|\\land(?![A-Za-z])|且|かつ|และ|এবং|మరియు|,)\s*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +29,8 @@ class _Interval:
 
 
 def same_ranges(a: str, b: str, same: Same) -> bool | None:
-    """Intervals against intervals and inequalities; None where none of both is an inequality or a union."""
-    if not re.search(r"[<>]|\\(?:[lg]e|leq|geq|in|cup|lt|gt|leqslant|geqslant)(?![A-Za-z])", a + " " + b):
+    """Whether intervals or inequalities leave the same room; None where none of both is an inequality or a union."""
+    if not _TOLD.search(f"{a} {b}"):
         return None
     ones, others = _intervals(a), _intervals(b)
     if ones is None or others is None:
@@ -47,46 +55,74 @@ def same_ranges(a: str, b: str, same: Same) -> bool | None:
 
 
 def _same_end(a: str, b: str, same: Same) -> bool:
-    ends = [_ENDLESS.sub("\\\\infty", end.replace(" ", "")) for end in (a, b)]
+    ends = [comparable(end) for end in (a, b)]
     return ends[0] == ends[1] or ("infty" not in ends[0] + ends[1] and same(a, b))
 
 
 def _intervals(text: str) -> tuple[str, list[_Interval]] | None:
     """The variable, empty where it is not named, and the intervals that it may be in."""
-    parts = split(text, re.compile(rf"\s*(?:\\cup(?![A-Za-z])|(?:{AND})|\bU\b)\s*"))
+    parts = split(text, _UNION)
     if not parts or len(parts) > 20:
         return None
     names, found = set(), []
     for part in parts:
-        one = _interval(part)
+        both = split(part, _INTERSECTION) or []
+        one = _both(both) if len(both) == 2 else _interval(part)
         if one is None:
             return None
         names.add(one[0])
-        found.append(one[1])
+        found += one[1]
     names.discard("")
     return (names.pop() if names else "", found) if len(names) < 2 else None
 
 
-def _interval(text: str) -> tuple[str, _Interval] | None:
+def _both(parts: list[str]) -> tuple[str, list[_Interval]] | None:
+    """The room that two inequalities leave, as x > 2 and x < 5 do."""
+    one, other = (_interval(part) for part in parts)
+    if one is None or other is None or one[0] != other[0] or len(one[1]) != 1 or len(other[1]) != 1:
+        return None
+    low, high = (one[1][0], other[1][0]) if one[1][0].high == _ENDLESS else (other[1][0], one[1][0])
+    if low.high != _ENDLESS or high.low != f"-{_ENDLESS}":
+        return None
+    return one[0], [_Interval(low.low, low.low_closed, high.high, high.high_closed)]
+
+
+def _interval(text: str) -> tuple[str, list[_Interval]] | None:
     member = re.fullmatch(r"(.+?)\s*\\in(?![A-Za-z])\s*(.+)", text, re.DOTALL)
     name, rest = (member[1].strip(), member[2].strip()) if member else ("", text)
+    if name and not _VARIABLE.fullmatch(name):
+        return None
+    if _REALS.fullmatch(rest):
+        return comparable(name), [_Interval(f"-{_ENDLESS}", False, _ENDLESS, False)]
     if brackets := bracketed(rest):
         opened, closed, ends = brackets
-        if opened == "{" or len(ends) != 2 or (name and not _VARIABLE.fullmatch(name)):
-            return None
-        return comparable(name), _Interval(ends[0], opened == "[", ends[1], closed == "]")
+        interval = _Interval(ends[0], opened == "[", ends[1], closed == "]") if len(ends) == 2 else None
+        return (comparable(name), [interval]) if interval and opened != "{" else None
     found = None if member else relation(text)
-    if found is None:
-        return None
-    sides, signs = found
-    if signs[0] in (">", ">="):
+    return _room(*found) if found else None
+
+
+def _room(sides: list[str], signs: list[str]) -> tuple[str, list[_Interval]] | None:
+    """The room that an inequality leaves."""
+    if signs[0] in (">", ">=") or (len(sides) == 2 and _VARIABLE.fullmatch(sides[1]) and signs[0] != "!="):
         sides, signs = sides[::-1], [FLIPPED.get(sign, sign) for sign in reversed(signs)]
-    if any(sign not in ("<", "<=") for sign in signs):
+    if len(sides) == 3 and _VARIABLE.fullmatch(sides[1]) and {*signs} <= {"<", "<="}:
+        return comparable(sides[1]), [_Interval(sides[0], signs[0] == "<=", sides[2], signs[1] == "<=")]
+    if len(sides) != 2 or signs[0] not in ("<", "<=", ">", ">=", "!="):
         return None
-    if len(sides) == 3 and _VARIABLE.fullmatch(sides[1]):
-        return comparable(sides[1]), _Interval(sides[0], signs[0] == "<=", sides[2], signs[1] == "<=")
-    if len(sides) == 2 and _VARIABLE.fullmatch(sides[0]) and not _VARIABLE.fullmatch(sides[1]):
-        return comparable(sides[0]), _Interval("-\\infty", False, sides[1], signs[0] == "<=")
-    if len(sides) == 2 and _VARIABLE.fullmatch(sides[1]):
-        return comparable(sides[1]), _Interval(sides[0], signs[0] == "<=", "\\infty", False)
-    return None
+    (left, right), sign, closed = sides, signs[0], "=" in signs[0]
+    if size := re.fullmatch(r"\|\s*([A-Za-z])\s*\|", left):
+        if sign in ("<", "<="):
+            return size[1], [_Interval(f"-({right})", closed, right, closed)]
+        if sign in (">", ">="):
+            low = _Interval(f"-{_ENDLESS}", False, f"-({right})", closed)
+            return size[1], [low, _Interval(right, closed, _ENDLESS, False)]
+    if not _VARIABLE.fullmatch(left) and _VARIABLE.fullmatch(right):
+        left, right, sign = right, left, FLIPPED[sign]
+    if not _VARIABLE.fullmatch(left) or _VARIABLE.fullmatch(right):
+        return None
+    below = _Interval(f"-{_ENDLESS}", False, right, closed)
+    above = _Interval(right, closed, _ENDLESS, False)
+    if sign == "!=":
+        return comparable(left), [replace(below, high_closed=False), replace(above, low_closed=False)]
+    return comparable(left), [below if sign in ("<", "<=") else above]

@@ -10,13 +10,13 @@ import re
 from tertulia.answers.expressions import proportional
 from tertulia.answers.parts import FLIPPED, Same, bracketed, in_order, listed, matched, plus_and_minus, relation, split
 from tertulia.answers.ranges import same_ranges
-from tertulia.answers.typesetting import comparable
+from tertulia.answers.typesetting import closing, comparable
 
 _MATRIX = re.compile(
-    r"\\begin\s*\{([pbBvV]?|small|a)(matrix|rray|cases|aligned|array|gathered)\}\s*(?:\{[lcr|]*\})?(.*)\\end\s*\{\1\2\}",
+    r"\\begin\s*\{(?P<name>[pbBvV]?matrix|smallmatrix|array|cases|aligned|gathered|align\*?)\}\s*(?:\{[lcr|]*\})?(?P<rows>.*)"
+    r"\\end\s*\{(?P=name)\}",
     re.DOTALL,
 )
-_CASES = re.compile(r"\\begin\s*\{(cases|array|aligned)\}\s*(?:\{[lcr|]*\})?(.*)\\end\s*\{\1\}", re.DOTALL)
 _NAME = re.compile(
     r"(?:\\[A-Za-z]+|[^\W\d_]|[^\W\d_]{4,}|\\[A-Za-z]+\s*\{?[A-Za-z]+\}?)(?:_\s*(?:\{\s*\w+\s*\}|\w))?'*(?:\s*\([^()]*\))?|\|?[A-Z]{1,4}\|?|\\angle\s*[A-Z]+|\\(?:overline|overrightarrow|vec)\s*\{[A-Za-z]+\}"
 )
@@ -70,6 +70,8 @@ def _one_bracketed(a: str, b: str, same: Same) -> bool | None:
             return False if not re.search(r"[=<>]|\\[a-z]", bare) else None
         if found[0] == "{":
             return matched(found[2], items, same)
+        if (found[0], found[1]) == ("[", "]") and len(found[2]) > 2:
+            return matched(found[2], items, same)
         return found[0] == "(" and found[1] == ")" and in_order(found[2], items, same)
     return None
 
@@ -104,7 +106,7 @@ def _shared_name(a: str, b: str, same: Same) -> bool | None:
             [
                 part
                 for found, item in zip(named, items, strict=True)
-                for part in (plus_and_minus(found[2]) if found else [item])
+                for part in (_members(found[2]) if found else [item])
             ]
         )
     if [listed(a), listed(b)] == stripped:
@@ -112,19 +114,25 @@ def _shared_name(a: str, b: str, same: Same) -> bool | None:
     return len(stripped[0]) == len(stripped[1]) and matched(stripped[0], stripped[1], same)
 
 
+def _members(text: str) -> list[str]:
+    """What x = or x \\in stands before: the parts of a set, or one value or two."""
+    found = bracketed(text)
+    return found[2] if found and found[0] == "{" else plus_and_minus(text)
+
+
 def _matrix(text: str) -> tuple[str, list[list[str]]] | None:
-    found = _MATRIX.fullmatch(text) or _CASES.fullmatch(text)
-    if found is None or "\\begin" in found[found.re.groups]:
+    """What kind it is, and its rows."""
+    if text[:1] in ("(", "[") and "\\begin" in text and closing(text, 0) == len(text) - 1:
+        text = text[1:-1].strip()
+    by_cases = re.sub(r"^\\\{\s*(?=\\begin\s*\{array)", "", text)
+    found = _MATRIX.fullmatch(by_cases)
+    if found is None or "\\begin" in found["rows"]:
         return None
-    rows = [
-        row
-        for row in re.split(r"\\\\(?:\s*\[[^\]]*\])?|\\cr(?![A-Za-z])", found[found.re.groups].replace("\\hline", ""))
-        if row.strip()
-    ]
-    kind = {"v": "determinant", "V": "norm"}.get(found[1], "cases" if "cases" in (found[1], found[2]) else "matrix")
-    return kind, [
-        [re.sub(r"^\s*(?:if|for|when)\b\s*|[,;.\s]+$", "", cell).strip() for cell in row.split("&")] for row in rows
-    ]
+    rows = re.split(r"\\\\(?:\s*\[[^\]]*\])?|\\cr(?![A-Za-z])", found["rows"].replace("\\hline", ""))
+    kinds = {"v": "determinant", "V": "norm", "c": "cases"}
+    kind = "cases" if by_cases != text else kinds.get(found["name"][0], "matrix")
+    words = re.compile(r"^\s*(?:if|for|when)\b\s*|[,;.\s]+$")
+    return kind, [[words.sub("", cell).strip() for cell in row.split("&")] for row in rows if row.strip()]
 
 
 def _matrices(a: str, b: str, same: Same) -> bool | None:

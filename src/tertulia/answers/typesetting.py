@@ -29,7 +29,8 @@ _CHARACTERS = {
     "½": "\\frac{1}{2}", "⅓": "\\frac{1}{3}", "⅔": "\\frac{2}{3}", "¼": "\\frac{1}{4}", "¾": "\\frac{3}{4}",
     "⅕": "\\frac{1}{5}", "⅖": "\\frac{2}{5}", "⅗": "\\frac{3}{5}", "⅘": "\\frac{4}{5}", "⅙": "\\frac{1}{6}",
     "⅛": "\\frac{1}{8}", "⅜": "\\frac{3}{8}", "⅝": "\\frac{5}{8}", "⅞": "\\frac{7}{8}", "　": " ", "、": ",", "﹩": "$",
-    "\u200b": "", "\u200e": "", "\u200f": "", "\u2060": "", "\ufeff": "", "\u00ad": "", "〜": "~", "′": "'",
+    "！": "", "？": "", "\u200b": "", "\u200e": "", "\u200f": "", "\u2060": "", "\ufeff": "", "\u00ad": "",
+    "〜": "~", "′": "'",
 }  # fmt: skip
 _RAISED = {unicodedata.normalize("NFKC", character): character for character in "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"}
 _RAISED = {character: plain.replace("−", "-") for plain, character in _RAISED.items()}
@@ -37,17 +38,30 @@ _POWER = re.compile(f"[{''.join(_RAISED)}]+")
 _LOWERED = re.compile("[₀-₉]+")
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|\w))")
 _DOLLAR = re.compile(r"(?:\b(?:US|USD|AU?|CA?|NZ?|HK|NT|R|S|MX|Z)\s?)?\\?\$(?=\s*-?[\d.])|\\?\$")
+_ABBREVIATED = re.compile(r"(\\?\$\d[\d.,]*)\s?([KMB])\.?$")  # a price, $5M, has no metres
 _UNTOUCHED = re.compile(r"[^\\$~{]*")
 _DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]")
 _BOLD = re.compile(r"(\*{1,4}|__|`{1,3})([^*`]+)\1")
-_PAIRS = {"「": "」", "『": "』", "【": "】", "“": "”", "«": "»", "„": "“", "‘": "’", '"': '"', "《": "》", "〈": "〉"}
-_STOPS = " .。．।॥;,:؛、"
+_PAIRS = {
+    "「": "」",
+    "『": "』",
+    "【": "】",
+    "“": "”",
+    "«": "»",
+    "„": "“",
+    "‘": "’",
+    '"': '"',
+    "《": "》",
+    "〈": "〉",
+    "〔": "〕",
+}
+_STOPS = " .。．।॥;,:؛、?"
 
 
 @lru_cache(maxsize=65_536)
 def tidy(answer: str) -> str:
     """The answer in ASCII digits and signs, without the typesetting that never carries meaning."""
-    text, previous = characters(answer).replace("...", "\\ldots "), None
+    text, previous = _ABBREVIATED.sub(_long, characters(answer)).replace("...", "\\ldots "), None
     for _ in range(DEEPEST):  # what is taken away may leave more to take: \text{\text{3}.}
         if previous == text:
             break
@@ -63,6 +77,10 @@ def tidy(answer: str) -> str:
     return text
 
 
+def _long(price: re.Match[str]) -> str:
+    return f"{price[1]} {({'K': 'thousand', 'M': 'million', 'B': 'billion'})[price[2]]}"
+
+
 def characters(text: str) -> str:
     """The text with the digits, signs, powers and brackets of other scripts as in ASCII or LaTeX."""
     if text.isascii():
@@ -76,11 +94,13 @@ def characters(text: str) -> str:
 @lru_cache(maxsize=65_536)
 def comparable(text: str) -> str:
     """A tidy text as texts are compared: blanks, and other names of a command, make no difference."""
+    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf)(?![A-Za-z])", r"\\infty ", text)
     if "\\" in text:
         text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
         for pattern, name in _same_commands():
             text = pattern.sub(name, text)
         text = re.sub(r"(^|[\[(,]\s*)\+\s*(?=\\infty)", r"\1", text)
+        text = re.sub(r"\\\{\s*\\\}", r"\\emptyset ", text)
     text = re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)  # 2 1/2 is not 21/2
     text = re.sub(r"\{(\w)\}", r"\1", text)
     return text if "\\" in text or not re.search(r"[^\W\d_]{2}", text) else text.casefold()
@@ -146,6 +166,12 @@ def _commands_off(text: str) -> str:
         elif name in known["sizes"]:
             empty = name in ("left", "right") and re.compile(r"\s*\.").match(text, token.end(1))
             position = empty.end() if empty else token.start(2) if brace else position
+        elif name in known["dropped"] and brace:
+            end = closing(text, position - 1)
+            position = len(text) if end is None else end + 1
+        elif name in ("lbrace", "rbrace"):
+            found.append("\\{" if name == "lbrace" else "\\}")
+            position = token.start(2) if brace else position
         elif name in known["spaces"] or token[0] in ("\\ ", "\\\n", "\\\t"):
             found.append(" ")
             position = token.start(2) if brace else position
