@@ -72,6 +72,7 @@ class Fake:
     clashes: int = 0  # requests that went to a busy slot
     notices: float = 0.0  # seconds until it sees that a connection was closed
     owner: str = ""  # who the list of models says it belongs to
+    switch: bool = False  # whether its chat template has a switch for thinking, which is off unless asked for
 
     def __post_init__(self) -> None:
         self.words = ScriptedEngine()
@@ -146,6 +147,9 @@ class Fake:
             return await self._about_llama(path, body)
         if path == "/metrics":
             return f'# HELP\nvllm:num_requests_running{{model_name="story"}} {float(self.running)}\n'
+        if self.switch and path in ("/tokenize", "/v1/chat/completions") and "messages" in body:
+            ids = await self.words.tokenize(self._rendered(body), special=True)
+            return {"tokens": ids} if path == "/tokenize" else {"choices": [{"prompt_token_ids": ids}]}
         if path == "/tokenize" and "messages" in body:
             text = "".join(f"<|user|>{message['content']}" for message in body["messages"])
             return {"tokens": await self.words.tokenize(text + "<|assistant|><think>\n", special=True)}
@@ -155,7 +159,14 @@ class Fake:
             return {"prompt" if self.kind == "vllm" else "text": await self.words.detokenize(body["tokens"])}
         return None
 
+    def _rendered(self, body: Json) -> str:
+        text = "".join(f"<|user|>{message['content']}" for message in body["messages"]) + "<|assistant|><think>\n"
+        on = body.get("chat_template_kwargs", {}).get("enable_thinking", False)
+        return text + ("" if on else "\n</think>\n\n")
+
     async def _about_llama(self, path: str, body: Json) -> Any:
+        if path == "/apply-template" and self.switch:
+            return {"prompt": self._rendered(body)}
         if path == "/props":
             settings = {"n_ctx": self.context}
             return {"default_generation_settings": settings, "total_slots": self.slots, "eos_token": "<|end|>"}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine_fakes import Fake
+from make_gguf import make_gguf
+from tertulia.engines.base import EngineError
 from tertulia.engines.client import HttpEngine
+from tertulia.engines.gguf import GgufFacts
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.model import Dialect, Profile
+from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
 
 QUESTION = "What is </think> 3+4?"
 
@@ -89,3 +93,112 @@ async def test_a_server_of_text_without_a_template_is_asked_in_the_plain_form_an
         assert (dialect.think_close, dialect.close_ids, dialect.stops) == ("", (), ())
     with pytest.raises(TertuliaError, match="no place for the question"):
         await Dialect.probe(ScriptedEngine(), Profile(prompt="Q:"))
+
+
+@pytest.mark.parametrize("kind", ["llama.cpp", "vllm", "sglang"])
+async def test_every_server_is_asked_to_switch_thinking_on_or_off(kind: str) -> None:
+    async with Fake(kind, switch=True).serving() as fake, HttpEngine(fake.url) as engine:
+        for thinking, end, close in (("auto", "<think>\n", "</think>"), ("off", "<think>\n\n</think>\n\n", "")):
+            dialect = await Dialect.probe(engine, Profile(), thinking)  # type: ignore[arg-type]
+            [(_, _, text)] = await dialect.beginning("1+1")
+            assert text == f"<|user|>1+1<|assistant|>{end}" and dialect.think_close == close
+            assert "by the template's switch" in dialect.notes[1]
+
+
+async def test_nothing_is_opened_after_a_thought_that_the_template_has_closed() -> None:
+    engine = Templated("<|user|>", "<|assistant|><think>\n\n</think>\n\n")
+    for thinking in ("auto", "on", "off"):
+        dialect = await Dialect.probe(engine, Profile(), thinking)  # type: ignore[arg-type]
+        parts = await dialect.beginning("1+1", "First, 1.")
+        assert "".join(part[2] for part in parts) == "<|user|>1+1<|assistant|><think>\n\n</think>\n\nFirst, 1."
+        assert dialect.think_close == "" and "the prompt ends in a closed thought" in dialect.notes[1]
+
+
+async def test_a_thought_is_opened_or_skipped_where_the_template_has_no_switch() -> None:
+    opens = Templated("<|user|>", "<|assistant|><think>\n")
+    names = Templated("<|user|>", "<|assistant|>", shown="{% if '</think>' in content %}")
+    for engine, thinking, end in (
+        (opens, "on", "<think>\n"),
+        (opens, "off", "<think>\n\n</think>\n\n"),
+        (names, "auto", ""),
+        (names, "on", "<think>\n"),
+        (names, "off", "<think>\n\n</think>\n\n"),
+    ):
+        dialect = await Dialect.probe(engine, Profile(), thinking)  # type: ignore[arg-type]
+        parts = await dialect.beginning("1+1")
+        assert "".join(part[2] for part in parts) == f"<|user|>1+1<|assistant|>{end}"
+        ids = [token for part in parts for token in part[1]]
+        assert ids.count(engine.control_id("</think>")) == end.count("</think>")
+        assert dialect.think_close == ("" if thinking == "off" else "</think>")
+
+
+async def test_a_family_that_wants_no_system_message_gets_it_before_the_question() -> None:
+    engine = Templated("U:", "A:", system="S:SYSTEM|")
+    engine.info = replace(engine.info, model="DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf")
+    dialect = await Dialect.probe(engine, Profile())
+    assert (await dialect.beginning("1+1", system="Be brief."))[0][2] == "U:Be brief.\n\n1+1A:"
+
+
+async def test_a_template_that_refuses_a_system_message_gets_it_before_the_question() -> None:
+    class Refuses(Templated):
+        async def render(self, messages: Any, options: Any = None) -> str:
+            if messages[0]["role"] == "system":
+                raise EngineError("no system role (HTTP 400)")
+            return await super().render(messages, options)
+
+    dialect = await Dialect.probe(Refuses("U:", "A:"), Profile())
+    assert (await dialect.beginning("1+1", system="Be brief."))[0][2] == "U:Be brief.\n\n1+1A:"
+
+
+# Sampling.
+
+
+def test_sampling_comes_from_the_profile_then_the_file_then_the_family_and_says_so() -> None:
+    name = "Qwen3-1.7B-Q4_K_M.gguf"
+    told = {"temp": 0.7, "top_k": 30.0, "penalty_repeat": 1.1}
+    profile = Profile(name="mine", sampling=SamplingProfile(temperature=0.9))
+    assert sampling_of(name, profile, told) == {
+        "temperature": (0.9, "profile mine"),
+        "top_k": (30, "the model's file"),
+        "top_p": (0.95, "known of Qwen3"),
+        "min_p": (0.0, "known of Qwen3"),
+    }
+    assert sampling_of("story.gguf", Profile(), {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "thinks", "expected"),
+    [
+        ("Qwen/Qwen3-4B-Thinking-2507", True, (0.6, 0.95)),
+        ("Qwen3-0.6B-Q8_0.gguf", False, (0.7, 0.8)),
+        ("Qwen3-4B-Instruct-2507-Q4_K_M.gguf", True, (0.7, 0.8)),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", True, (0.6, 0.95)),
+        ("gpt-oss-20b-mxfp4.gguf", True, (1.0, 1.0)),
+        ("gemma-3-1b-it-Q4_K_M.gguf", True, (1.0, 0.95)),
+    ],
+)
+def test_known_families_are_sampled_as_their_makers_say(model: str, thinks: bool, expected: Any) -> None:
+    found = sampling_of(model, Profile(), {}, thinks=thinks)
+    assert (found["temperature"][0], found["top_p"][0]) == expected
+
+
+def test_a_files_own_sampling_is_read(tmp_path: Path) -> None:
+    make_gguf(tmp_path / "tiny.gguf", sampling={"temp": 0.5, "top_k": 7})
+    told = GgufFacts.read(tmp_path / "tiny.gguf").sampling
+    found = sampling_of("tiny.gguf", Profile(), told)
+    assert found == {"temperature": (0.5, "the model's file"), "top_k": (7, "the model's file")}
+
+
+# A profile of the user's own.
+
+
+def test_a_profile_named_in_the_environment_holds_for_every_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text("name = 'own'\nprompt = 'Q: {question} A:'")
+    monkeypatch.setenv("TERTULIA_PROFILE", str(file))
+    assert profile_for(None).name == profile_for("gpt-5").name == profile_for("some.gguf").name == "own"
+    file.unlink()
+    with pytest.raises(TertuliaError, match=r"the profile .*own\.toml cannot be read"):
+        profile_for("some.gguf")

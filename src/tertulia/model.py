@@ -6,8 +6,10 @@ file as `<file>.profile.toml`. A model without one gets the defaults, which are 
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -21,6 +23,8 @@ from tertulia.answers.thoughts import Thoughts
 from tertulia.errors import TertuliaError
 from tertulia.templates import SYSTEM, USER, Encode, Form, Speaker, Thinking, form_of, prompt_parts
 
+PROFILE = "TERTULIA_PROFILE"
+"""Environment variable that names a profile file for whatever model is used; `--profile` sets it."""
 Beginning = tuple[Literal["prompt", "cue"], tuple[int, ...], str]
 Length = Annotated[int, Field(ge=1)]
 
@@ -116,10 +120,11 @@ def profile_for(model: str | Path | None) -> Profile:
     Raises:
         TertuliaError: A profile file cannot be read or is wrong. One line.
     """
-    if model is None:
+    given = os.environ.get(PROFILE)
+    if model is None and not given:
         return _packaged()["pebble"]
-    own = Path(f"{model}.profile.toml")
-    if str(model).endswith(".gguf") and own.is_file():
+    own = Path(given or f"{model}.profile.toml")
+    if given or (str(model).endswith(".gguf") and own.is_file()):
         try:
             return _parse(own.read_text("utf-8"), str(own))
         except OSError as error:
@@ -155,6 +160,63 @@ def _parse(text: str, where: str) -> Profile:
         raise TertuliaError(f"the profile {where} is wrong at {place}: {first['msg']}; correct it") from error
 
 
+class Family(BaseModel):
+    """What the makers of a model family say of its models (`models/families.toml`).
+
+    Attributes:
+        name: Of the family.
+        models: Patterns of the names of its models, in lower case.
+        sampling: How they are sampled.
+        without: How with thinking off, where that is another.
+        system: Whether they take a system message.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    models: tuple[str, ...]
+    sampling: SamplingProfile = SamplingProfile()
+    without: SamplingProfile | None = None
+    system: bool = True
+
+
+def family_of(model: str | Path | None) -> Family | None:
+    """The family that a model's name shows; None for one that is not known."""
+    name = Path(str(model or "")).name.lower()
+    return next((one for one in _families() if any(fnmatchcase(name, form) for form in one.models)), None)
+
+
+def sampling_of(
+    model: str | Path | None, profile: Profile, told: Mapping[str, float], *, thinks: bool = True
+) -> dict[str, tuple[float, str]]:
+    """Sampling that suits a model, and where each value comes from, in words; what is not there is the preset's.
+
+    Args:
+        model: Its name or its file.
+        profile: It comes first.
+        told: What the model's file says: its `general.sampling` keys without that beginning. It comes second, and
+            then what is known of the model's family.
+        thinks: Whether it thinks aloud; some families are sampled otherwise without.
+    """
+    family = family_of(model)
+    file = {"temperature" if name == "temp" else name: value for name, value in told.items()}
+    known = {name: file[name] for name in SamplingProfile.model_fields if name in file}
+    sources = [(known, "the model's file"), (profile.sampling.model_dump(exclude_none=True), f"profile {profile.name}")]
+    if family is not None:
+        suits = family.sampling if thinks or family.without is None else family.without
+        sources.insert(0, (suits.model_dump(exclude_none=True), f"known of {family.name}"))
+    found: dict[str, tuple[float, str]] = {}
+    for values, where in sources:
+        found |= {name: (int(value) if name == "top_k" else value, where) for name, value in values.items()}
+    return found
+
+
+@cache
+def _families() -> tuple[Family, ...]:
+    text = (resources.files("tertulia") / "models" / "families.toml").read_text("utf-8")
+    return tuple(Family.model_validate(row) for row in tomllib.loads(text)["family"])
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How one model is asked, and how its thought opens and closes: the same for a run and for training.
@@ -168,6 +230,7 @@ class Dialect:
         form: How the prompt is rendered.
         encode: Ids of a text, with control tokens parsed if told so; empty in text mode.
         lead: What is put after the prompt to have the model think, or not think, where the template does not.
+        system: Whether the model takes a system message.
         notes: What was decided, in words.
     """
 
@@ -178,6 +241,7 @@ class Dialect:
     form: Form
     encode: Encode
     lead: str = ""
+    system: bool = True
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -202,6 +266,7 @@ class Dialect:
         form = await form_of(engine, profile, thinking, encode)
         thoughts, lead, told = _led(form, thinking)
         opened, closed = (thoughts.open, thoughts.close) if thoughts else ("", "")
+        family = family_of(engine.info.model)
         return cls(
             think_open=opened,
             think_close=closed,
@@ -210,6 +275,7 @@ class Dialect:
             form=form,
             encode=encode,
             lead=lead,
+            system=family is None or family.system,
             notes=(*form.notes, told),
         )
 
@@ -239,7 +305,7 @@ class Dialect:
         Returns:
             Kind, ids (empty in text mode) and text of each part; their concatenation is what the engine sees.
         """
-        frame = await self.form.frame(bool(system))
+        frame = await self.form.frame(bool(system) and self.system)
         words = {USER: user.strip(), SYSTEM: system.strip()}
         if system and SYSTEM not in frame:
             words[USER] = f"{words[SYSTEM]}\n\n{words[USER]}"

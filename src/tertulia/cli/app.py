@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Annotated, Any
 
 import typer
 
-from tertulia.cli import doctor, evaluation, grade, law, solve, study, sweep, train, transfer, trap
+from tertulia.cli import doctor, evaluation, grade, law, options, solve, study, sweep, train, transfer, trap
 
 # Typer ships its own copy of click or uses the installed one, depending on its version; the class of
 # usage errors is reached through the one that it exports in either case.
@@ -58,11 +60,27 @@ def command() -> Any:
     app.add_typer(study.app, name="study")
     whole: Any = typer.main.get_command(app)
     for verb in _verbs(whole):
+        names = [parameter.name for parameter in verb.params]
+        if "model" in names and "engine" in names:
+            verb.params.insert(names.index("model") + 1, _profile(verb.params[names.index("model")]))
         for parameter in verb.params:
             if parameter.param_type_name == "option" and parameter.name != "help":
                 parameter.envvar = f"TERTULIA_{parameter.name.strip('_').upper()}"
                 parameter.show_envvar = False
     return whole
+
+
+def _profile(model: Any) -> Any:
+    """`--profile`, made after `--model`; no verb passes it on, it holds for this process and its children."""
+
+    def keep(context: Any, parameter: Any, file: str | None) -> None:
+        if file is not None:
+            os.environ[parameter.envvar] = file
+
+    option = copy(model)
+    option.name, option.opts, option.metavar, option.help = "profile", ["--profile"], "FILE", options.PROFILE
+    option.callback, option.expose_value = keep, False
+    return option
 
 
 def _verbs(group: Any) -> Iterator[Any]:

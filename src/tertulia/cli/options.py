@@ -45,6 +45,10 @@ Model = Annotated[
         callback=_fetched,
     ),
 ]
+PROFILE = (
+    "A profile of the model in place of its own: how it is asked, thinks and is sampled; such as "
+    "prompt = 'Question: {question}\\nAnswer:' in a TOML file."
+)
 Threads = Annotated[int | None, _option("Threads of llama.cpp in this process; default 1.")]
 Method = Annotated[str | None, _option("independent, leap, leap-single or moa.")]
 Preset = Annotated[str | None, _option("Where settings not given come from: tertulia or paper.")]
