@@ -151,3 +151,17 @@ def _records(journal: Path) -> list[dict[str, Any]]:
     """The whole records of a journal; a torn last line is none."""
     lines = journal.read_text("utf-8").split("\n")[1:-1]
     return [json.loads(line) for line in lines]
+
+
+def test_a_profile_given_says_how_the_model_is_asked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERTULIA_PROFILE", "")
+    profile, journal = tmp_path / "own.toml", tmp_path / "run.journal.jsonl"
+    profile.write_text("wording = 'pebble'\nprompt = 'Frage: {question} Antwort:'")
+    asked = ["solve", "2+2", "--method", "independent", "--paths", "1", "--budget", "300", "--engine", "scripted"]
+    assert main([*asked, "--profile", str(profile), "--journal", str(journal), "--quiet"]) in (0, 1)
+    assert "Frage: 2+2 Antwort:" in journal.read_text("utf-8")
+    profile.unlink()
+    assert main([*asked, "--profile", str(profile)]) == 2
+    assert capsys.readouterr().err.strip().endswith("give one that can be")
