@@ -62,6 +62,7 @@ def fetch(name: HubName, tell: Tell) -> Path:
         EngineError: It has no such model, does not give it out, or the disk is full. One line.
     """
     with _told(name.repo):
+        tell(Progress(f"asking {_host()} for {name.repo}"))
         info = HfApi().model_info(name.repo, files_metadata=True, timeout=PATIENCE)
         names = [file.rfilename for file in info.siblings or []]
         first = name.choose(names)
@@ -70,8 +71,9 @@ def fetch(name: HubName, tell: Tell) -> Path:
         files = [_File.asked(name.repo, file, str(info.sha)) for file in _shards(first, names)]
         transfer = _Transfer(name.repo, files, tell)
         parts = f" in {len(files)} files" if len(files) > 1 else ""
-        tell(Progress(f"{first} of {name.repo} has {size(transfer.total)}{parts}; it is kept in {transfer.folder}"))
-        transfer.check_room()
+        if transfer.needed:
+            tell(Progress(f"{first} of {name.repo} has {size(transfer.total)}{parts}; it is kept in {transfer.folder}"))
+            transfer.check_room()
         return [transfer.bring(file) for file in files][0]  # noqa: RUF015  (all are to come)
 
 
@@ -112,14 +114,19 @@ class _Transfer:
         self._began = time.monotonic()
         self._fresh = 0  # bytes that came over the wire
 
-    def check_room(self) -> None:
-        """Refuses what the disk has no room for; what is there needs none."""
+    @property
+    def needed(self) -> int:
+        """Bytes that are not there yet."""
         places = [self._blob(file) for file in self._files]
-        there = sum(place.stat().st_size for blob in places for place in (blob, _part(blob)) if place.exists())
-        needed = self.total - there
+        return self.total - sum(
+            place.stat().st_size for blob in places for place in (blob, _part(blob)) if place.exists()
+        )
+
+    def check_room(self) -> None:
+        """Refuses what the disk has no room for."""
         room = shutil.disk_usage(next(place for place in (self.folder, *self.folder.parents) if place.exists())).free
-        if needed > room:
-            raise EngineError(_full(self.folder, needed, room))
+        if self.needed > room:
+            raise EngineError(_full(self.folder, self.needed, room))
 
     def bring(self, file: _File) -> Path:
         """One file, in its place in the cache."""
