@@ -74,6 +74,8 @@ class Starting:
             self._bar.update(self._bar.task_ids[0], description=fit(text), completed=done, refresh=True)
         if done >= 1.0:
             self._close()
+            if not self._silent:  # llama.cpp is next, and lets nothing be drawn until it has loaded
+                print("starting the engine ...", end="\r", file=sys.stderr, flush=True)
 
     def _close(self) -> None:
         if self._bar is not None:
