@@ -254,3 +254,18 @@ def test_a_model_of_a_hub_solves_from_the_shell(tmp_path: Path) -> None:
     assert told[1].startswith("downloading org/tiny: ")
     assert told[2].startswith("2 slots of ") and told[3].startswith("loading tiny-Q4_K_M.gguf (")
     assert "2 paths of tiny-Q4_K_M.gguf on embedded" in done.stdout
+
+
+def test_a_model_of_a_hub_solves_from_python_and_tells_its_beginning(hub: FakeHub, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="writing the test's model needs the gguf package")
+    from make_gguf import make_gguf
+    from tertulia import Event, solve
+
+    make_gguf(tmp_path / "tiny.gguf")
+    hub.repos["org/tiny"] = {"tiny-Q8_0.gguf": (tmp_path / "tiny.gguf").read_bytes()}
+    events: list[Event] = []
+    result = solve("2 + 3?", model="hf:org/tiny", method="independent", budget=300, paths=2, observer=events.append)
+    assert result.engine.model == "tiny-Q8_0.gguf"
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "loading" and "loading" not in kinds[kinds.index("start") :]
+    assert any(event.data["done"] == 1.0 for event in events if event.kind == "loading")
