@@ -57,6 +57,44 @@ async def test_an_error_after_tokens_ends_the_request_with_the_words_of_the_serv
         assert (len(fake.bodies), len(seen)) == (1, 2)
 
 
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_an_error_in_the_place_of_a_stream_is_told(kind: str) -> None:
+    for body in (b'{"error": {"message": "CUDA out of memory"}}', b"CUDA out of memory\n"):
+        raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        async with serving(kind, troubles=deque([Trouble(raw=raw)] * 9)) as (fake, engine):
+            with pytest.raises(EngineError, match="no stream of events: CUDA out of memory"):
+                await ask(fake, engine)
+            assert len(fake.bodies) == 1
+
+
+async def test_a_last_event_without_a_line_end_counts() -> None:
+    event = b'data: {"choices": [{"text": "Plan", "finish_reason": "length"}]}'
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(event), event)
+    async with serving("openai", troubles=deque([Trouble(raw=raw)])) as (fake, engine):
+        assert (await ask(fake, engine)).text == "Plan"
+
+
+async def test_another_completion_in_the_stream_is_left_alone() -> None:
+    def doubled(event: dict[str, Any], at: int) -> bytes:
+        first = event["choices"][:1]
+        other = [{**choice, "index": 1, "text": "another"} for choice in first]
+        return json.dumps(event | {"choices": other + first if at % 2 else first + other}).encode()
+
+    for kind in ("vllm", "openai"):
+        async with serving(kind, troubles=deque([Trouble(mangle=doubled)])) as (fake, engine):
+            assert (await ask(fake, engine)).text == WHOLE
+
+
+async def test_a_usage_of_nothing_where_something_came_is_unknown() -> None:
+    def nothing(event: dict[str, Any], at: int) -> bytes:
+        return json.dumps(event | {"usage": {"prompt_tokens": 9, "completion_tokens": 0}}).encode()
+
+    async with serving("openai", troubles=deque([Trouble(mangle=nothing)])) as (fake, engine):
+        generation = await ask(fake, engine)
+        assert (generation.text, generation.counted) == (WHOLE, False)
+        assert generation.count == len(generation.tokens)
+
+
 @pytest.mark.parametrize("kind", ["vllm", "openai"])
 async def test_a_server_that_takes_no_stream_options_is_asked_without_them_from_then_on(kind: str) -> None:
     async with serving(kind, refuses=("stream_options",)) as (fake, engine):

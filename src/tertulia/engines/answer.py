@@ -74,6 +74,9 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return self._values.get(name) is not None
 
+    def __str__(self) -> str:
+        return shown(self._values)
+
     def raw(self, name: str) -> Any:
         """The value as it is; None where it is missing."""
         return self._values.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tertulia.engines.answer import Refused
+from tertulia.engines.answer import Malformed, Refused, told_by
 from tertulia.engines.base import (
     TEXT_ID,
     Finish,
@@ -22,6 +22,7 @@ from tertulia.engines.servers import CONTROL_LIKE, Part
 from tertulia.engines.wire import EventSplitter
 
 SLACK = 16  # tokens that a server may count beyond what was asked for, such as an end of text
+PAGE = 2000  # bytes that are kept of an answer that is no stream, for the message
 GOLDEN = 0x9E3779B9  # spreads the seeds of consecutive exchanges
 
 
@@ -141,7 +142,8 @@ class Continuation:
         if not part.text:
             return len(came)
         told = part.count
-        if told is not None and part.most is not None and told > part.most + SLACK:
+        most = None if part.most is None else part.most + SLACK
+        if told is not None and ((most is not None and told > most) or (came and told < 1)):
             part.odd.append(f"completion_tokens {told} of {part.most}")
             told = None
         self._counted &= told is not None and part.prompt_tokens is not None
@@ -218,7 +220,8 @@ class Reader:
         self._text_of = text_of
         self._on_tokens = on_tokens
         self._events = EventSplitter()
-        self._done = False
+        self._other = b""  # what came before the first event
+        self._begun = self._done = False
         stop = work.request.stop
         self._watch = StopMatcher(stop if part.text and len(stop) > 1 else ())
         for token in work.tokens if part.text else ():
@@ -226,15 +229,23 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Take these bytes."""
-        self._read(self._events.feed(data))
+        payloads = self._events.feed(data)
+        self._begun = self._begun or bool(payloads)
+        if not self._begun:
+            self._other = (self._other + data)[:PAGE]
+        self._read(payloads)
 
     def end(self) -> bool:
         """The stream has ended; whether the generation had, too.
 
         Raises:
+            Malformed: There was no event in it.
             Refused: It ended without a token and without a reason.
         """
-        self._read(self._events.end())
+        payloads = self._events.end()
+        if not self._begun and not payloads and self._other.strip():
+            raise Malformed(f"no stream of events: {told_by(self._other)}")
+        self._read(payloads)
         part = self.part
         if part.finish is None and self._done and not self.enough:
             if not part.ids:

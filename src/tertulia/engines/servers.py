@@ -341,8 +341,8 @@ def said(messages: Messages, options: Options) -> Json:
 def _choices(payload: Fields) -> list[Fields]:
     """The one choice of an event, which may be missing where the event tells the usage."""
     if "choices" not in payload and "usage" not in payload:
-        raise Malformed("an event without choices")
-    return payload.children("choices")[:1]
+        raise Malformed(f"an event without choices: {payload}")
+    return [choice for choice in payload.children("choices") if choice.raw("index") in (None, 0)][:1]
 
 
 def _read_usage(part: Part, payload: Fields) -> None:
