@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "tertulia"
 FILE, FUNCTION = 400, 60
-TOKEN = "base client generation wire servers pieces slots embedded patience llama"
+TOKEN = "base client generation wire answer servers pieces slots embedded patience llama sglang"
 ROOMS = {
     "the machine": (2400, sorted((PACKAGE / "circle").glob("*.py"))),
     "a token's way": (1800, [file for name in TOKEN.split() if (file := PACKAGE / "engines" / f"{name}.py").exists()]),

@@ -10,7 +10,6 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import Any
 
 LARGEST = 2**31 - 1  # no id, count, length or seed of any server is larger
@@ -115,9 +114,9 @@ class Fields:
         return [number(item) for item in value] if isinstance(value, list) else []
 
     def child(self, name: str) -> Fields:
-        """An object."""
+        """An object, empty where there is none."""
         value = self._values.get(name)
-        return Fields({} if value is None else value, self._place(name))
+        return Fields(value if isinstance(value, dict) else {}, self._place(name))
 
     def children(self, name: str) -> list[Fields]:
         """A list of objects."""
@@ -126,10 +125,10 @@ class Fields:
             raise self._other(name, "a list of objects")
         return [Fields(item, f"{self._place(name)}[{at}]") for at, item in enumerate(value or ())]
 
-    def rows(self, name: str) -> Iterator[list[Any]]:
-        """Those items of a list that are lists themselves."""
+    def rows(self, name: str) -> list[list[Any]]:
+        """Those items of a list that are lists themselves, of two items at least."""
         value = self._values.get(name)
-        yield from (item for item in (value if isinstance(value, list) else ()) if isinstance(item, list))
+        return [row for row in value if isinstance(row, list) and len(row) > 1] if isinstance(value, list) else []
 
     def _place(self, name: str) -> str:
         return f"{name} of {self._where}"

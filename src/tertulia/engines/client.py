@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -91,12 +90,7 @@ class HttpEngine:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._slots is not None:
             await self._slots.close()
         await self._wire.close()

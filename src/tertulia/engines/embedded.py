@@ -7,7 +7,6 @@ import secrets
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tertulia.engines.base import EngineError
@@ -105,19 +104,14 @@ class EmbeddedEngine(HttpEngine):
             # A server that is closed before its loop has begun never ends; this answer comes from the loop.
             await self.busy()
         except BaseException:
-            await self.__aexit__(None, None, None)
+            await self.__aexit__()
             raise
         name = str(self._asked) if str(self._asked).startswith("ollama:") else self.facts.file.name
         self.info = replace(self.info, name="embedded", model=name, url=self._url, rolls_back=self.facts.rolls_back)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await super().__aexit__(kind, error, trace)
+    async def __aexit__(self, *error: object) -> None:
+        await super().__aexit__(*error)
         # Deleting the server ends it; what was under way ends first, for its connections are closed.
         self._server = None
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import ClassVar
 
 from tertulia.engines.answer import Fields, Malformed, number, shown
@@ -12,6 +13,7 @@ from tertulia.engines.base import EngineInfo, Request
 from tertulia.engines.servers import SEED_LIMIT, Json, Messages, Options, Part, ServerTokenizer, said
 
 SLICE_TOKENS = 128
+TOLD = "tokens stop_type stopping_word truncated tokens_evaluated timings/cache_n"  # of the answer
 MOST_SLOTS = 4096  # no server has more
 
 
@@ -47,15 +49,11 @@ class LlamaCpp(ServerTokenizer):
         )
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
-        sampling = request.sampling
         stop = [*request.stop, *stop_texts]
         body: Json = {
             "prompt": request.ids,
             "n_predict": request.max_tokens,
-            "temperature": sampling.temperature,
-            "top_k": sampling.top_k,
-            "top_p": sampling.top_p,
-            "min_p": sampling.min_p,
+            **asdict(request.sampling),
             "samplers": ["top_k", "temperature", "top_p", "min_p"],
             "seed": request.seed % SEED_LIMIT,
             "stop": stop,
@@ -64,14 +62,7 @@ class LlamaCpp(ServerTokenizer):
             "return_tokens": True,
             "cache_prompt": True,
             "stream": False,
-            "response_fields": [
-                "tokens",
-                "stop_type",
-                "stopping_word",
-                "truncated",
-                "tokens_evaluated",
-                "timings/cache_n",
-            ],
+            "response_fields": TOLD.split(),
         }
         if slot is not None:
             body["id_slot"] = slot

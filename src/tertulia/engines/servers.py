@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from tertulia.engines.answer import Fields, Malformed, Refused, shown
+from tertulia.engines.answer import Fields, Malformed, Refused
 from tertulia.engines.base import TEXT_ID, EngineError, EngineInfo, Mode, Request
 
 Json = dict[str, Any]
@@ -233,15 +233,11 @@ class Vllm(ServerTokenizer):
         return self.info(url, listed.count("max_model_len"))
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
-        sampling = request.sampling
         return "/v1/completions", {
             "model": self.model,
             "prompt": request.ids,
             "max_tokens": request.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "top_k": sampling.top_k,
-            "min_p": sampling.min_p,
+            **asdict(request.sampling),
             "seed": request.seed % SEED_LIMIT,
             "stop": request.stop,
             "stop_token_ids": request.stop_ids,
@@ -346,13 +342,8 @@ def _choices(payload: Fields) -> list[Fields]:
 
 
 def _read_usage(part: Part, payload: Fields) -> None:
-    usage = payload.raw("usage")
-    if isinstance(usage, dict):
-        fields = Fields(usage, "usage")
-        details = fields.raw("prompt_tokens_details")
-        part.usage(fields, Fields(details if isinstance(details, dict) else {}))
-    elif usage is not None:
-        part.odd.append(f"usage {shown(usage)}")
+    usage = payload.child("usage")
+    part.usage(usage, usage.child("prompt_tokens_details"))
 
 
 def stop_reason(fields: Fields, name: str = "stop_reason") -> str | int | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tertulia.engines.answer import Fields, Malformed, number
 from tertulia.engines.base import EngineInfo, Request
@@ -30,15 +31,12 @@ class Sglang(ServerTokenizer):
         return self.info(url, context)
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
-        sampling = request.sampling
         return "/generate", {
             "input_ids": request.ids,
             "sampling_params": {
                 "max_new_tokens": request.max_tokens,
-                "temperature": sampling.temperature,
-                "top_p": sampling.top_p,
-                "top_k": sampling.top_k or -1,
-                "min_p": sampling.min_p,
+                **asdict(request.sampling),
+                "top_k": request.sampling.top_k or -1,
                 "sampling_seed": request.seed % SEED_LIMIT,
                 "stop": request.stop,
                 "stop_token_ids": request.stop_ids,
@@ -61,7 +59,7 @@ class Sglang(ServerTokenizer):
         known = len(part.ids)
         ids = payload.ids("output_ids") if "output_ids" in payload else []
         new = self._new_ids(part, ids, about.count("completion_tokens"))
-        rows = [row for row in about.rows("output_token_logprobs") if len(row) > 1]
+        rows = about.rows("output_token_logprobs")
         rows = rows[known:] if len(rows) == known + len(new) else rows
         same = [row[1] for row in rows] == new
         part.add(new, "", [number(row[0]) for row in rows] if same else ())
