@@ -18,7 +18,7 @@ ROOMS = {
 """Lines at most, and the files that they are in."""
 STILL_OVER = {
     "the machine": 2950,
-    "a token's way": 2150,
+    "a token's way": 2359,
     "cli/solve.py: solve": 73,
     "cli/evaluation.py: evaluate": 61,
     "cli/trap.py: trap": 66,
