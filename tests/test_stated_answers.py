@@ -10,14 +10,24 @@ from tertulia.answers.extract import extract_answer, stated_answer
 # (the second letter), and announced and taken back.
 OPTION = {
     "en": ["Answer: Option {}", "The answer is option ({}).", "**Answer:** Choice {}", "I choose {}."],
-    "de": ["Antwort: Option {}", "Die richtige Antwort lautet: Möglichkeit ({})", "Ich wähle {}."],
+    "de": [
+        "Antwort: Option {}",
+        "Die richtige Antwort lautet: Möglichkeit ({})",
+        "Die richtige Option ist {}.",
+        "Ich wähle {}.",
+    ],
     "es": ["Respuesta: opción {}", "La respuesta correcta es la opción {}.", "Elijo la {}."],
-    "fr": ["Réponse : option {}", "La bonne réponse est l'option {}.", "Je choisis la {}."],
-    "ru": ["Ответ: вариант {}", "Правильный ответ: вариант {}.", "Выбираю {}."],
+    "fr": [
+        "Réponse : option {}",
+        "La bonne réponse est l'option {}.",
+        "L'option correcte est {}.",
+        "Je choisis la {}.",
+    ],
+    "ru": ["Ответ: вариант {}", "Правильный ответ: вариант {}.", "Правильным является вариант {}.", "Выбираю {}."],
     "sw": ["Jibu: Chaguo {}", "Jibu sahihi ni chaguo {}.", "Nachagua {}."],
     "ja": ["答え：選択肢{}", "正解は選択肢{}です。", "よって{}を選びます。"],
     "zh": ["答案：选项{}", "正确答案是选项{}。", "故选：{}", "应选择{}。", "我选{}。"],
-    "th": ["คำตอบ: ตัวเลือก {}", "คำตอบที่ถูกต้องคือ ข้อ {}", "เลือกข้อ {}"],
+    "th": ["คำตอบ: ตัวเลือก {}", "คำตอบที่ถูกต้องคือ ข้อ {}", "ข้อที่ถูกต้องคือ {}", "เลือกข้อ {}"],
     "bn": ["উত্তর: বিকল্প {}", "সঠিক উত্তর হলো বিকল্প {}"],
     "te": ["సమాధానం: ఎంపిక {}", "సరైన సమాధానం ఎంపిక {}."],
 }
@@ -58,7 +68,11 @@ WRONG = {
     "te": ["ఎంపిక {} సరైనది కాదు."],
 }
 INSTEAD = {
-    "en": ["The right answer is not {}, it is {}.", "The answer isn't {} but {}."],
+    "en": [
+        "The answer can't be {}, so it is {}.",
+        "The right answer is not {}, it is {}.",
+        "The answer isn't {} but {}.",
+    ],
     "de": ["Die Antwort ist nicht {}, sondern {}."],
     "es": ["La respuesta no es {}, sino {}."],
     "fr": ["La réponse n'est pas {}, mais {}."],
@@ -136,6 +150,7 @@ def test_what_stands_in_the_place_of_a_denied_letter_is_the_answer(language: str
         (r"Answer: A, or rather \boxed{A, B}", None),
         ("Hence the answer will be (D)", "D"),
         ("Ans: B", "B"),
+        ("The answer is A rather than B.", "A"),
         ("We go through each answer choice: (A) can never be true.", None),
         ("Answer: B\n\nA is wrong, for it is too small.", "B"),
         ("The answer is B. On reflection, B is wrong.", None),

@@ -52,6 +52,8 @@ NEAR = {
     ("pt", "es"): "Primeiro somamos os dois preços. Depois tiramos o desconto de cada bilhete.",
     ("nl", "de"): "Eerst tellen we de kosten van de kaartjes op. Daarna halen we de korting eraf.",
     ("uk", "ru"): "Спочатку додаємо обидві ціни. Потім віднімаємо знижку на кожен квиток.",
+    ("da", "de"): "Først lægger vi de to priser sammen. Derefter trækker vi rabatten fra hver billet.",
+    ("be", "ru"): "Спачатку складзём абедзве цаны. Потым адымем зніжку на кожны білет.",
     ("it", "fr"): "Prima sommiamo i due prezzi. Poi togliamo lo sconto di ogni biglietto.",
 }
 

@@ -19,7 +19,7 @@ from tertulia.errors import TertuliaError
 from tertulia.world import spoken as world
 from tertulia.world.language import LANGUAGES
 
-NEIGHBOURS = ("pt", "it", "ca", "ro", "nl", "pl", "tr", "vi", "id", "uk", "bg")
+NEIGHBOURS = ("pt", "it", "ca", "ro", "nl", "da", "sv", "pl", "tr", "vi", "id", "uk", "be", "bg", "sr", "mk", "kk")
 """Languages in the scripts of the eleven that a thought may be in instead."""
 
 SURE = 0.5
