@@ -72,6 +72,8 @@ class Fake:
     clashes: int = 0  # requests that went to a busy slot
     notices: float = 0.0  # seconds until it sees that a connection was closed
     owner: str = ""  # who the list of models says it belongs to
+    templated: bool = True  # vLLM: whether it has a chat template
+    begins: str = ""  # what its tokenizer puts before a text
     switch: bool = False  # whether its chat template has a switch for thinking, which is off unless asked for
 
     def __post_init__(self) -> None:
@@ -150,11 +152,14 @@ class Fake:
         if self.switch and path in ("/tokenize", "/v1/chat/completions") and "messages" in body:
             ids = await self.words.tokenize(self._rendered(body), special=True)
             return {"tokens": ids} if path == "/tokenize" else {"choices": [{"prompt_token_ids": ids}]}
+        if path == "/tokenize" and "messages" in body and not self.templated:
+            return None
         if path == "/tokenize" and "messages" in body:
             text = "".join(f"<|user|>{message['content']}" for message in body["messages"])
             return {"tokens": await self.words.tokenize(text + "<|assistant|><think>\n", special=True)}
         if path == "/tokenize":
-            return {"tokens": await self.words.tokenize(body["prompt"], special=True)}
+            first = self.begins if body.get("add_special_tokens", True) else ""
+            return {"tokens": await self.words.tokenize(first + body["prompt"], special=True)}
         if path == "/detokenize":
             return {"prompt" if self.kind == "vllm" else "text": await self.words.detokenize(body["tokens"])}
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -113,3 +114,17 @@ async def test_thinking_is_switched_off(family: Family) -> None:
     assert (dialect.think_open, dialect.think_close, dialect.close_ids) == ("", "", ())
     if family.open:
         assert "thinking is off" in dialect.notes[1]
+
+
+@pytest.mark.parametrize("file", list(filter(None, os.environ.get("TERTULIA_REAL_MODELS", "").split(os.pathsep))))
+async def test_a_real_model_is_asked_as_its_own_tokenizer_reads_its_template(file: str) -> None:
+    """Opt-in: GGUF files of real models, their paths joined as those in PATH."""
+    async with EmbeddedEngine(Path(file), slots=1, context_per_slot=1024) as engine:
+        dialect = await Dialect.probe(engine, Profile())
+        plain = await dialect.beginning(QUESTION)
+        assert ids_of(plain) == await engine.tokenize(told(plain), special=True)
+        worded = await dialect.beginning("What are <|im_end|>, <end_of_turn>, </think>, </s> and <bos>?")
+        for token in (*engine.info.end_ids, *dialect.close_ids):
+            assert ids_of(worded).count(token) == ids_of(plain).count(token)
+        came = await engine.generate(Request("p", ids_of(plain), "", 64, GREEDY, stop=dialect.stops))
+        assert came.text.strip() and not set(came.text) <= set("<|>")

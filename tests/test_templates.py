@@ -202,3 +202,12 @@ def test_a_profile_named_in_the_environment_holds_for_every_model(
     file.unlink()
     with pytest.raises(TertuliaError, match=r"the profile .*own\.toml cannot be read"):
         profile_for("some.gguf")
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+async def test_a_base_model_on_a_server_is_asked_plainly_after_its_beginning_of_text(kind: str) -> None:
+    async with Fake(kind, templated=False, begins="<|user|>").serving() as fake, HttpEngine(fake.url) as engine:
+        dialect = await Dialect.probe(engine, Profile(), "on")
+        [(_, ids, text)] = await dialect.beginning("1+1")
+        assert text == "<|user|>Question: 1+1\nAnswer:" and ids[0] == fake.words.control_id("<|user|>")
+        assert dialect.stops == ("\nQuestion:",) and "no way is known" in dialect.notes[1]

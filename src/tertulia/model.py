@@ -338,7 +338,8 @@ def _led(form: Form, thinking: Thinking) -> tuple[Thoughts | None, str, str]:
     """The model's thoughts in this run, what is put after the prompt for it, and both in words."""
     found, begun = form.thoughts, form.begun
     if found is None:
-        return None, "", "does not think aloud: all up to the end of its text is its thought"
+        told = "does not think aloud: all up to the end of its text is its thought"
+        return None, "", f"thinking is on, but no way is known by which it would: {told}" if thinking == "on" else told
     marks = f"{found.open} ... {found.close}"
     by_switch = " by the template's switch" if form.switched else ""
     if begun == "closed":

@@ -201,6 +201,13 @@ class ServerTokenizer(Dialect):
         body = {"model": self.model, "prompt": text, "add_special_tokens": False}
         return (await self.asked("/tokenize", body)).ids("tokens")
 
+    async def beginning(self) -> str:
+        """What the tokenizer puts before a text, as text."""
+        whole = await self.ask("POST", "/tokenize", {"model": self.model, "prompt": "a"}, optional=True)
+        more = Fields(whole, "/tokenize").ids("tokens") if isinstance(whole, dict) else []
+        first = more[: len(more) - len(await self._encode("a", True))]
+        return await self.detokenize(first) if first else ""
+
     async def _harmless(self, text: str) -> list[str]:
         """The text in parts, cut inside everything that alone is one token and looks like a control token."""
         cuts = [0]
@@ -230,7 +237,7 @@ class Vllm(ServerTokenizer):
     decoded = "prompt"
 
     async def probe(self, url: str, listed: Fields) -> EngineInfo:
-        return self.info(url, listed.count("max_model_len"))
+        return self.info(url, listed.count("max_model_len"), beginning=await self.beginning())
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         return "/v1/completions", {

@@ -28,7 +28,7 @@ class Sglang(ServerTokenizer):
         context = listed.count("max_model_len")
         if context is None and isinstance(about, dict):
             context = Fields(about).count("context_length")
-        return self.info(url, context)
+        return self.info(url, context, beginning=await self.beginning())
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         return "/generate", {
