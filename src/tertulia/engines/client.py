@@ -14,12 +14,13 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from tertulia.engines.answer import Fields, Malformed, Refused, decoded, fit_for_screen, told_by, told_in
+from tertulia.engines.asking import Messages, Options
 from tertulia.engines.base import EngineError, EngineInfo, Generation, OnTokens, Request
 from tertulia.engines.generation import Continuation, Reader
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
 from tertulia.engines.recognise import DIALECTS, address, recognise
-from tertulia.engines.servers import Json, Messages, Options, Part
+from tertulia.engines.servers import Json, Part
 from tertulia.engines.slots import Slots
 from tertulia.engines.wire import TELL_SECONDS, Limits, Reply, Silence, Unreachable, Wire, WireError
 

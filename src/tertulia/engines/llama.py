@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from tertulia.engines.answer import Fields, Malformed, number, shown
+from tertulia.engines.asking import Messages, Options, said
 from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Json, Messages, Options, Part, ServerTokenizer, said
+from tertulia.engines.servers import SEED_LIMIT, Json, Part, ServerTokenizer
 
 SLICE_TOKENS = 128
 TOLD = "tokens stop_type stopping_word truncated tokens_evaluated timings/cache_n"  # of the answer

@@ -9,16 +9,15 @@ Sampling means the same everywhere: temperature first, then top-k, top-p and min
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from tertulia.engines.answer import Fields, Malformed, Refused
+from tertulia.engines.asking import Messages, Options, beginning, said
 from tertulia.engines.base import TEXT_ID, EngineError, EngineInfo, Mode, Request
 
 Json = dict[str, Any]
-Messages = Sequence[Mapping[str, str]]
-Options = Mapping[str, Any] | None
 NO_TOKENIZER = "this server tells no token ids, only text: use it in text mode, or use llama.cpp, vLLM or SGLang"
 SEED_LIMIT = 2**31 - 1  # every server takes a seed below this
 SHORTEST_SLICE = 8
@@ -201,13 +200,6 @@ class ServerTokenizer(Dialect):
         body = {"model": self.model, "prompt": text, "add_special_tokens": False}
         return (await self.asked("/tokenize", body)).ids("tokens")
 
-    async def beginning(self) -> str:
-        """What the tokenizer puts before a text, as text."""
-        whole = await self.ask("POST", "/tokenize", {"model": self.model, "prompt": "a"}, optional=True)
-        more = Fields(whole, "/tokenize").ids("tokens") if isinstance(whole, dict) else []
-        first = more[: len(more) - len(await self._encode("a", True))]
-        return await self.detokenize(first) if first else ""
-
     async def _harmless(self, text: str) -> list[str]:
         """The text in parts, cut inside everything that alone is one token and looks like a control token."""
         cuts = [0]
@@ -237,7 +229,7 @@ class Vllm(ServerTokenizer):
     decoded = "prompt"
 
     async def probe(self, url: str, listed: Fields) -> EngineInfo:
-        return self.info(url, listed.count("max_model_len"), beginning=await self.beginning())
+        return self.info(url, listed.count("max_model_len"), beginning=await beginning(self))
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         return "/v1/completions", {
@@ -334,11 +326,6 @@ class OpenAI(Dialect):
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         raise EngineError(NO_TOKENIZER)
-
-
-def said(messages: Messages, options: Options) -> Json:
-    """Messages and the variables of the chat template, as all servers take them."""
-    return {"messages": list(messages), **({"chat_template_kwargs": dict(options)} if options else {})}
 
 
 def _choices(payload: Fields) -> list[Fields]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tertulia.engines.answer import Fields, Malformed, number
+from tertulia.engines.asking import Messages, Options, beginning, said
 from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Json, Messages, Options, Part, ServerTokenizer, said, stop_reason
+from tertulia.engines.servers import SEED_LIMIT, Json, Part, ServerTokenizer, stop_reason
 
 
 class Sglang(ServerTokenizer):
@@ -28,7 +29,7 @@ class Sglang(ServerTokenizer):
         context = listed.count("max_model_len")
         if context is None and isinstance(about, dict):
             context = Fields(about).count("context_length")
-        return self.info(url, context, beginning=await self.beginning())
+        return self.info(url, context, beginning=await beginning(self))
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         return "/generate", {
