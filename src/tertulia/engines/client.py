@@ -156,7 +156,7 @@ class HttpEngine:
                     failure = await self._exchange(work, stop_texts, slot, on_tokens)
                     if failure is None or work.finish is not None:
                         continue
-                    if slot is not None:
+                    if slot is not None and failure.silence:  # it is still at work on what was just given up
                         await self._settle(slot)
                     if not await patience.wait(failure, self._wait):
                         if tired or not work.tokens:
