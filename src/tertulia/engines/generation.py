@@ -9,15 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tertulia.engines.answer import Malformed, Refused, told_by
-from tertulia.engines.base import (
-    TEXT_ID,
-    Finish,
-    Generation,
-    OnTokens,
-    Request,
-    StopMatcher,
-    Token,
-)
+from tertulia.engines.base import TEXT_ID, Finish, Generation, OnTokens, Request, StopMatcher, Token
 from tertulia.engines.servers import CONTROL_LIKE, Part
 from tertulia.engines.wire import EventSplitter
 
