@@ -25,6 +25,7 @@ from tertulia.evaluation.meetings import Effect
 from tertulia.evaluation.plot import draw
 from tertulia.evaluation.records import CircleRecord, PathRecord, injected_weight
 from tertulia.evaluation.report import notes, tables
+from tertulia.evaluation.where import Where
 from tertulia.tasks.question import Question
 
 CHILD = Path(__file__).with_name("evaluation_child.py")
@@ -82,7 +83,7 @@ def test_an_arm_twice_is_refused() -> None:
 
 
 async def test_a_record_survives_its_log(tmp_path: Path) -> None:
-    async with Bench(made=ScriptedEngine(), model="scripted") as bench:
+    async with Bench(Where(model="scripted"), made=ScriptedEngine()) as bench:
         settings = bench.settings(arm("leap"), {"paths": 3, "every": 20, "seed": 4}, QUESTION)
         result, record = await bench.circle(QUESTION, settings, journals=tmp_path)
     again = CircleRecord.from_json(json.loads(json.dumps(record.to_json())))
@@ -93,7 +94,7 @@ async def test_a_record_survives_its_log(tmp_path: Path) -> None:
 
 
 async def test_steps_are_recorded_for_models_that_state_them_and_older_logs_have_none(tmp_path: Path) -> None:
-    async with Bench(made=ScriptedEngine(), model="scripted") as bench:
+    async with Bench(Where(model="scripted"), made=ScriptedEngine()) as bench:
         settings = bench.settings(arm("independent"), {"paths": 3, "seed": 4}, QUESTION)
         _, record = await bench.circle(QUESTION, settings, spend=200)
     for path in (*record.paths, *record.further):
@@ -104,14 +105,14 @@ async def test_steps_are_recorded_for_models_that_state_them_and_older_logs_have
         del path["steps"]
     again = CircleRecord.from_json(json.loads(json.dumps(older)))
     assert again.further and {path.steps for path in (*again.paths, *again.further)} == {None}
-    async with Bench(made=ScriptedEngine(), model="no-such-profile") as bench:
+    async with Bench(Where(model="no-such-profile"), made=ScriptedEngine()) as bench:
         settings = bench.settings(arm("independent"), {"paths": 2, "budget": 600}, QUESTION)
         _, record = await bench.circle(QUESTION, settings)
     assert {path.steps for path in record.paths} == {None}
 
 
 async def test_circles_of_a_question_differ_and_the_first_has_the_seed_of_the_run(tmp_path: Path) -> None:
-    async with Bench(made=ScriptedEngine(), model="scripted") as bench:
+    async with Bench(Where(model="scripted"), made=ScriptedEngine()) as bench:
         settings = bench.settings(arm("independent"), {"paths": 4, "seed": 4}, QUESTION)
         first, _ = await bench.circle(QUESTION, settings, circle=0)
         again, _ = await bench.circle(QUESTION, settings, circle=0)
@@ -121,7 +122,7 @@ async def test_circles_of_a_question_differ_and_the_first_has_the_seed_of_the_ru
 
 
 async def test_the_reference_goes_on_until_it_has_spent_as_much() -> None:
-    async with Bench(made=ScriptedEngine(), model="scripted") as bench:
+    async with Bench(Where(model="scripted"), made=ScriptedEngine()) as bench:
         settings = bench.settings(arm("independent"), {"paths": 2, "seed": 4}, QUESTION)
         _, record = await bench.circle(QUESTION, settings, spend=0)
         assert record.further == ()
@@ -395,7 +396,7 @@ def test_another_evaluation_in_the_same_folder_is_refused_with_what_differs(
     done = subprocess.run(
         evaluation(undisturbed[1], "--seed", "2"), capture_output=True, text=True, timeout=120, env=environment()
     )
-    assert done.returncode == 2 and "seed 1, but now it is 2" in done.stderr
+    assert done.returncode == 2 and "another evaluation (seed: 1 there, 2 here): give another --log-dir" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -409,7 +410,7 @@ async def test_a_peers_boxed_answer_is_never_scored_as_the_paths_own() -> None:
 
     question = Question("boxes", QUESTION.text, "122", "math")
     profile_settings = {"paths": 2, "every": 12, "frame": "quotes", "router": "random", "heard": 1, "last_call": 0}
-    async with Bench(made=ScriptedEngine(write), model="no-such-profile") as bench:
+    async with Bench(Where(model="no-such-profile"), made=ScriptedEngine(write)) as bench:
         settings = bench.settings(arm("leap"), {**profile_settings, "budget": 1000}, question)
         result, record = await bench.circle(question, settings)
     heard = [span.text for span in result.paths[0].spans if span.kind == "heard"]
@@ -461,7 +462,7 @@ def test_a_command_that_was_refused_leaves_its_folder_free(tmp_path: Path) -> No
     pytest.importorskip("inspect_ai", reason="needs the extra eval")
     from tertulia.evaluation.evaluate import Evaluation, run
 
-    asked = {"task": "world", "methods": ("independent",), "options": {"limit": 1}, "engine": "scripted"}
+    asked = {"task": "world", "methods": ("independent",), "options": {"limit": 1}, "where": Where(engine="scripted")}
     with pytest.raises(TertuliaError, match="paths"):
         run(Evaluation(**asked, settings={"paths": 0}), tmp_path / "out")  # type: ignore[arg-type]
     assert not (tmp_path / "out" / "evaluation.json").exists(), "the corrected command would be refused"

@@ -11,6 +11,7 @@ import pytest
 
 from tertulia.cli import main
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.where import Where
 from tertulia.files import mark_folder, working_in
 
 HOLDER = """
@@ -123,5 +124,5 @@ def test_a_model_is_asked_by_one_command_at_a_time(tmp_path: Path) -> None:
     from tertulia.studies.measured import measure
 
     with working_in(tmp_path / "base"), pytest.raises(TertuliaError, match="another command is at work in"):
-        measure(None, "world", ["en"], tmp_path / "base", engine="scripted", options={"limit": 1})
+        measure(Where(engine="scripted"), "world", ["en"], tmp_path / "base", options={"limit": 1})
     assert [one.name for one in (tmp_path / "base").iterdir()] == [".lock"]

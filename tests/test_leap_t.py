@@ -21,6 +21,7 @@ from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.meetings import Effect
+from tertulia.evaluation.where import Where
 from tertulia.files import mark_folder
 from tertulia.training import masks
 from tertulia.training.collect import Collected, collect, dropped_for
@@ -50,7 +51,7 @@ def asked(questions: str, **tables: Any) -> Run:
 
 
 async def gather(run: Run, out: Path, engine: Any = None) -> Collected:
-    async with Bench(made=engine or ScriptedEngine(), at_once=2, asked=run.circle) as bench:
+    async with Bench(Where(at_once=2), made=engine or ScriptedEngine(), asked=run.circle) as bench:
         return await collect(run, bench, out)
 
 
@@ -97,7 +98,7 @@ from tertulia.training.collect import collect
 from tertulia.training.leap_t import Run
 run, out = Run.model_validate_json(sys.argv[1]), Path(sys.argv[2])
 async def go():
-    async with Bench(made=ScriptedEngine(delay=0.002), at_once=2, asked=run.circle) as bench:
+    async with Bench(Where(at_once=2), made=ScriptedEngine(delay=0.002), asked=run.circle) as bench:
         await collect(run, bench, out)
 asyncio.run(go())
 """

@@ -16,6 +16,7 @@ from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.meetings import Effect, Listener, Truth, effects
+from tertulia.evaluation.where import Where
 from tertulia.model import profile_for
 from tertulia.studies import sweep as sweeps
 from tertulia.studies.trap import Trap, study
@@ -46,7 +47,7 @@ SETTINGS = {"every": 0, "last_call": 0, "summaries": "written"}
 
 
 def bench() -> Bench:
-    return Bench(made=ScriptedEngine(thinker), model="scripted")
+    return Bench(Where(model="scripted"), made=ScriptedEngine(thinker))
 
 
 async def test_a_bad_beginning_leads_astray_and_a_good_one_of_the_same_length_does_not() -> None:
@@ -69,7 +70,7 @@ async def test_what_meetings_win_back_is_a_share_of_the_way() -> None:
         return GOOD + CLOSE + "7}<|end|>" if "leap" in path and not thought else thinker(context, path, seed)
 
     trap = Trap(share=0.45, free_share=0.5, questions=6, answers=8, per=4, settings=SETTINGS)
-    async with Bench(made=ScriptedEngine(meets), model="scripted") as entered:
+    async with Bench(Where(model="scripted"), made=ScriptedEngine(meets)) as entered:
         found = await study(trap, entered, QUESTIONS)
     low, at, high = (
         found.bars[name].mean for name in ("independent, bad beginning", "leap, bad beginning", "leap, no beginning")
@@ -99,7 +100,7 @@ async def test_beginnings_may_differ_from_path_to_path(tmp_path: Path) -> None:
     starts: dict[str, set[str]] = {}
     for which in ("same", "different"):
         trap = Trap(share=0.2, beginnings=which, questions=1, answers=12, per=6, settings=SETTINGS)  # type: ignore[arg-type]
-        async with Bench(made=ScriptedEngine(several), model="scripted") as entered:
+        async with Bench(Where(model="scripted"), made=ScriptedEngine(several)) as entered:
             await study(trap, entered, QUESTIONS, tmp_path / which)
         file = next((tmp_path / which / "independent-bad-beginning").iterdir())
         forced = json.loads(file.read_text().splitlines()[0])["header"]["beginnings"]
@@ -122,7 +123,7 @@ async def test_questions_that_all_paths_get_right_are_no_use() -> None:
     def right(context: str, path: str, seed: int) -> str:
         return GOOD + CLOSE + "7}<|end|>"
 
-    async with Bench(made=ScriptedEngine(right), model="scripted") as entered:
+    async with Bench(Where(model="scripted"), made=ScriptedEngine(right)) as entered:
         with pytest.raises(TertuliaError, match="none of 12 questions has both right and wrong answers"):
             await study(Trap(questions=2, answers=4, per=2, settings=SETTINGS), entered, QUESTIONS)
 
@@ -298,10 +299,10 @@ def test_a_sweep_of_an_arm_that_others_are_held_against_is_told_as_a_table(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("title", "titel"), "unknown key 'titel'"),
+        (("title", "titel"), "unknown key titel in .*: runs/lab/interval.toml shows what there is"),
         (("heard = [1, 2]", "herd = [1, 2]"), "unknown setting 'herd'"),
-        (("heard = [1, 2]", "heard = 2"), "heard in the grid of .* is 2: expected a list"),
-        (('study = "eval"', 'study = "exam"'), "study is 'exam'"),
+        (("heard = [1, 2]", "heard = 2"), "grid.heard in .* is 2, which cannot be: input should be a valid list"),
+        (('study = "eval"', 'study = "exam"'), "study in .* is 'exam', which cannot be"),
         (("[grid]", "[grid"), "is not TOML"),
         (('"leap"]', '"leep"]'), "unknown method 'leep'"),
     ],

@@ -21,6 +21,7 @@ from tertulia.evaluation.arms import arm
 from tertulia.evaluation.bench import Bench
 from tertulia.evaluation.records import CircleRecord, PathRecord, Spoken
 from tertulia.evaluation.thinking import own_thought, rates
+from tertulia.evaluation.where import Where
 from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.tasks.question import Question
@@ -215,7 +216,7 @@ async def record(
 
     identify = asked.pop("identify", False)
     method = asked.pop("method", "independent")
-    async with Bench(made=ScriptedEngine(write), model=model) as bench:
+    async with Bench(Where(model=model), made=ScriptedEngine(write)) as bench:
         settings = bench.settings(arm(method), {"paths": len(plans), **asked}, question)
         return (await bench.circle(question, settings, identify=identify))[1]
 
@@ -265,7 +266,8 @@ def test_an_evaluation_says_once_that_languages_are_not_told(
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"problem": QUESTION, "answer": 161}) + "\n")
     lines: list[str] = []
-    asked = Evaluation("math500", ("independent",), {"data": str(rows)}, engine="scripted", model="scripted")
+    place = Where(engine="scripted", model="scripted")
+    asked = Evaluation("math500", ("independent",), {"data": str(rows)}, where=place)
     run(asked, tmp_path / "free", tell=lines.append)
     assert thinking.MISSING not in lines
     run(replace(asked, settings={"thinking_language": "de"}), tmp_path / "led", tell=lines.append)

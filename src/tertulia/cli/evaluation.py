@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
+from tertulia.cli.groups import Place, Posed, grouped
 from tertulia.cli.screen import console as new_console
 from tertulia.cli.screen import fit, say, typed_text
 from tertulia.errors import TertuliaError
@@ -24,12 +25,8 @@ EXAMPLE = "independent, leap, leap-single, moa, early-stop, echo, false, recheck
 TASKS = "aime2024, aime2025, aimo2025, aqua, gpqa-diamond, gsm8k, gym, math500, mawps, mgsm, svamp, world"
 Task = Annotated[str, typer.Argument(help=f"One of {TASKS}.")]
 Methods = Annotated[list[str] | None, typer.Option("--method", help=f"What to compare, once for each: {EXAMPLE}.")]
-DATA = "Questions from a file: JSON, JSONL, CSV, TSV, parquet, arrow; for gym rg:NAME?size=200&seed=1."
-Data = Annotated[Path | None, typer.Option(help=DATA, metavar="FILE")]
-Revision = Annotated[str | None, typer.Option(help="Of the data set on the hub, where none is pinned.")]
 Limit = Annotated[int | None, typer.Option(help="The first so many questions.")]
 Circles = Annotated[int, typer.Option(help="Circles a question.")]
-Split = Annotated[str | None, typer.Option(help="Of the world: dev to choose settings, test to report.")]
 First = Annotated[int | None, typer.Option(help="Of the world: number of the first problem.")]
 AtOnce = Annotated[int, typer.Option(help="Circles under way at once.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of all methods.", metavar="NAME=VALUE")]
@@ -39,6 +36,7 @@ Logs = Annotated[list[Path], typer.Argument(help="Logs of Inspect, or folders wi
 Plot = Annotated[Path | None, typer.Option(help="Where the plot goes, without suffix.", metavar="FILE")]
 
 
+@grouped
 def evaluate(
     task: Task,
     method: Methods = None,
@@ -46,15 +44,10 @@ def evaluate(
     paths: options.Paths = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="All random draws derive from it.")] = 1,
-    data: Data = None,
-    revision: Revision = None,
-    language: options.LanguageCode = None,
-    difficulty: options.Difficulty = None,
-    split: Split = None,
+    *,
+    posed: Posed,
     first: First = None,
-    engine: options.EngineUrl = None,
-    model: options.Model = None,
-    threads: options.Threads = None,
+    place: Place,
     preset: options.Preset = None,
     set_: Set = None,
     at_once: AtOnce = 8,
@@ -70,22 +63,17 @@ def evaluate(
     needs("inspect_ai", "evaluations need", "eval")
     from tertulia.evaluation.evaluate import Evaluation, run
 
-    given: dict[str, Any] = {"data": data, "revision": revision, "language": language, "difficulty": difficulty}
-    given |= {"split": split, "first": first, "limit": limit}
     shared = pairs(set_ or []) | {
         name: value for name, value in (("paths", paths), ("preset", preset)) if value is not None
     }
     asked = Evaluation(
         task=task,
         methods=tuple(method or ("leap", "independent")),
-        options={name: str(value) if name == "data" else value for name, value in given.items() if value is not None},
+        options=posed.given(first=first, limit=limit),
         circles=circles,
         seed=seed,
-        engine=engine,
-        model=str(model) if model else None,
-        threads=threads or 1,
+        where=place.where(at_once),
         settings=shared,
-        at_once=at_once,
         weight=injected_weight,
     )
     folder = Path(typed_text(str(log_dir or FOLDER / f"{task}-{seed}"), "--log-dir"))

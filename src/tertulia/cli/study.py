@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, needs, show
+from tertulia.cli.groups import Place, grouped
 from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
-
-if TYPE_CHECKING:
-    from tertulia.studies.polyglot import Study
 
 LawFile = Annotated[Path, typer.Argument(help="A study file such as runs/lab/law_smoke.toml.", metavar="RUN.toml")]
 TonguesFile = Annotated[
@@ -50,13 +49,13 @@ def law(run: LawFile, out: Out, at_once: AtOnce = 1) -> None:
 
 
 @app.command()
+@grouped
 def tongues(
     run: TonguesFile,
     out: Out,
     limit: Limit = None,
-    engine: options.EngineUrl = None,
-    model: options.Model = None,
-    threads: options.Threads = None,
+    *,
+    place: Place,
     json_: options.Json = False,
 ) -> None:
     """Let the paths of a circle think in different languages.
@@ -68,8 +67,9 @@ def tongues(
     needs("inspect_ai", "the study needs", "eval")
     from tertulia.studies import polyglot, polyglot_rows
 
-    given: dict[str, Any] = {"engine": engine, "model": model and str(model), "threads": threads}
-    study = _changed(polyglot.Study.load(run), limit, given)
+    study = polyglot.Study.load(run).at(**asdict(place))
+    if limit is not None:
+        study = study.model_copy(update={"options": {**study.options, "limit": limit}})
     outcome = polyglot.run_study(study, out, (lambda line: say(line, to_stderr=True)) if json_ else say)
     rows, notes = polyglot_rows.rows(outcome), polyglot_rows.notes(outcome)
     sentence = polyglot_rows.sentence(rows)
@@ -79,11 +79,3 @@ def tongues(
         return
     show(polyglot_rows.tables(rows))
     say("\n".join([*notes, "", sentence, f"Table: {out / 'table.csv'}"]))
-
-
-def _changed(study: Study, limit: int | None, given: dict[str, Any]) -> Study:
-    """The study with what the command line says otherwise."""
-    changes = {name: value for name, value in given.items() if value is not None}
-    if limit is not None:
-        changes["options"] = {**study.options, "limit": limit}
-    return study.model_copy(update=changes)

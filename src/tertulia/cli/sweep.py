@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ import typer
 
 from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, needs, show
+from tertulia.cli.groups import Place, grouped
 from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
 
@@ -22,12 +23,12 @@ RunFile = Annotated[Path, typer.Argument(help="The sweep, such as runs/lab/inter
 Out = Annotated[Path | None, typer.Option(help="Where everything is kept; the same command goes on from there.")]
 
 
+@grouped
 def sweep(
     run: RunFile,
     out: Out = None,
-    engine: options.EngineUrl = None,
-    model: options.Model = None,
-    threads: options.Threads = None,
+    *,
+    place: Place,
     limit: Limit = None,
     json_: options.Json = False,
 ) -> None:
@@ -35,9 +36,7 @@ def sweep(
     needs("inspect_ai", "sweeps need", "eval")
     from tertulia.studies import sweep as studies
 
-    wanted = studies.load(run)
-    given: dict[str, Any] = {"engine": engine, "model": str(model) if model else None, "threads": threads}
-    wanted = replace(wanted, **{name: value for name, value in given.items() if value is not None})
+    wanted = studies.load(run).at(**asdict(place))
     if limit is not None:
         wanted = _limited(wanted, limit)
     folder = out or Path("evaluations") / run.stem
@@ -56,8 +55,8 @@ def _limited(wanted: Sweep, limit: int) -> Sweep:
     if limit < 1:
         raise TertuliaError(f"the limit is {limit}: expected 1 or more questions")
     if wanted.study == "trap":
-        return replace(wanted, base={**wanted.base, "questions": limit})
-    return replace(wanted, options={**wanted.options, "limit": limit})
+        return wanted.model_copy(update={"trap": {**wanted.trap, "questions": limit}})
+    return wanted.model_copy(update={"options": {**wanted.options, "limit": limit}})
 
 
 def _told(row: Row) -> dict[str, str]:

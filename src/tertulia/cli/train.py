@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tertulia.cli import options
 from tertulia.cli.evaluation import needs
+from tertulia.cli.groups import Place, grouped
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
+    from tertulia.evaluation.where import Where
     from tertulia.training.collect import Collected
     from tertulia.training.leap_t import Run
 
@@ -36,12 +37,12 @@ MODULES = ("torch", "transformers", "datasets", "trl", "gguf", "tensorboard")
 
 
 @leap_t.command()
+@grouped
 def collect(
     run: RunFile,
     out: Traces,
-    engine: options.EngineUrl = None,
-    model: options.Model = None,
-    threads: options.Threads = None,
+    *,
+    place: Place,
 ) -> None:
     """Let a teacher's circles think, and keep the right paths.
 
@@ -53,11 +54,13 @@ def collect(
 
     asked = Run.load(run)
     if asked.teacher.ideal:
-        if engine is not None:
-            raise TertuliaError(f"teacher.ideal in {run} needs no engine, and --engine {engine} was given: drop one")
-        came = _ideal(asked, model, out)
+        if place.engine is not None:
+            raise TertuliaError(
+                f"teacher.ideal in {run} needs no engine, and --engine {place.engine} was given: drop one"
+            )
+        came = _ideal(asked, place.model, out)
     else:
-        came = _taught(asked, engine, model, threads or 1, out)
+        came = _taught(asked, place.where(asked.teacher.at_once), out)
     dropped = "".join(f"; {count:,} {reason}" for reason, count in came.dropped.items())
     print(f"{came.file}: {came.kept:,} of {came.paths:,} paths, {came.tokens:,} tokens")
     print(f"right {came.right:.1%}; kept {came.kept:,}{dropped}")
@@ -126,7 +129,7 @@ def _tell(folder: Path) -> None:
     print(f"{folder}; as GGUF: python -m tertulia.training.export {folder} FILE.gguf")
 
 
-def _taught(asked: Run, engine: str | None, model: Any, threads: int, out: Path) -> Collected:
+def _taught(asked: Run, where: Where, out: Path) -> Collected:
     """Traces of a model's circles."""
     import asyncio
 
@@ -136,8 +139,7 @@ def _taught(asked: Run, engine: str | None, model: Any, threads: int, out: Path)
     settings = {**asked.circle, "method": "leap"}
 
     async def go() -> Collected:
-        at_once = asked.teacher.at_once
-        async with Bench(engine, model, threads=threads, at_once=at_once, asked=settings) as bench:
+        async with Bench(where, asked=settings) as bench:
             circles = len(asked.questions()) * asked.teacher.circles
             with _bar("circles", circles) as tell:
                 return await collect(asked, bench, out, tell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from tertulia.cli import options
 from tertulia.cli.evaluation import Limit, Set, needs, pairs
 from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
+
+if TYPE_CHECKING:
+    from tertulia.evaluation.where import Where
 
 From = Annotated[tuple[Path, Path] | None, typer.Option("--from", help="Two tables: language,accuracy[,n,off_target].")]
 Trained = Annotated[str, typer.Option(help="Languages of the training: en or en,de.")]
@@ -77,13 +80,20 @@ def transfer(
             what = f"{missing[0]} was trained on and is not asked in" if missing else "every language was trained on"
             raise TertuliaError(f"--languages is {languages}, --trained {trained}: {what}; ask in both sorts")
         studies.check_questions(task, wanted, data)
-        asked |= {"threads": threads or 1, "tell": lambda line: say(line, to_stderr=True)}
+
+        asked |= {"tell": lambda line: say(line, to_stderr=True)}
         before, after = (
-            studies.measure(None if model == "pebble" else model, task, wanted, log_dir / name, **asked)
+            studies.measure(_where(model, threads), task, wanted, log_dir / name, **asked)
             for name, model in (("base", base), ("post", post))
         )
     found = studies.transfer(before, after, codes, floor=floor, seed=seed)
     say(json.dumps(found) if json_ else told(found))
+
+
+def _where(model: str, threads: int | None) -> Where:
+    from tertulia.evaluation.where import Where
+
+    return Where.of(model=None if model == "pebble" else model, threads=threads)
 
 
 def _languages(text: str) -> list[str]:

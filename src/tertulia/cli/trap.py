@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.evaluation import Data, LogDir, Plot, Revision, Set, Split, needs, pairs, show
+from tertulia.cli.evaluation import AtOnce, LogDir, Plot, Set, needs, pairs, show
+from tertulia.cli.groups import Place, Posed, grouped
 
 if TYPE_CHECKING:
+    from tertulia.evaluation.where import Where
     from tertulia.studies.trap import Found, Trap
 
 FOLDER = Path("evaluations")
@@ -27,9 +29,9 @@ Questions = Annotated[int, typer.Option(help="Questions with right and wrong ans
 Answers = Annotated[int, typer.Option(help="Independent answers that find them; the paper has 32.")]
 Per = Annotated[int, typer.Option(help="Paths that go on from the beginning; the paper has 16.")]
 Methods = Annotated[list[str] | None, typer.Option("--method", help="independent or leap; without it both.")]
-AtOnce = Annotated[int, typer.Option(help="Circles under way at once.")]
 
 
+@grouped
 def trap(
     task: TaskName = "world",
     share: Share = 0.15,
@@ -42,14 +44,9 @@ def trap(
     per: Per = 16,
     method: Methods = None,
     seed: Annotated[int, typer.Option(help="All random draws derive from it.")] = 1,
-    data: Data = None,
-    revision: Revision = None,
-    language: options.LanguageCode = None,
-    difficulty: options.Difficulty = None,
-    split: Split = None,
-    engine: options.EngineUrl = None,
-    model: options.Model = None,
-    threads: options.Threads = None,
+    *,
+    posed: Posed,
+    place: Place,
     preset: options.Preset = None,
     set_: Set = None,
     at_once: AtOnce = 8,
@@ -68,9 +65,6 @@ def trap(
     from tertulia import tasks
     from tertulia.studies.trap import Trap
 
-    given: dict[str, Any] = {"data": data, "revision": revision, "language": language}
-    given |= {"difficulty": difficulty, "split": split}
-    given = {name: value for name, value in given.items() if value is not None}
     wanted = Trap(
         share=share,
         kind=kind,  # type: ignore[arg-type]
@@ -86,8 +80,8 @@ def trap(
     )
     wanted.check()
     limit: dict[str, Any] = {"limit": max(200, 20 * questions)} if task == "world" else {}
-    posed = tasks.load(task, seed=seed, **limit, **given)
-    found = _run(wanted, posed, engine, model, threads or 1, at_once, log_dir)
+    asked = tasks.load(task, seed=seed, **limit, **posed.given())
+    found = _run(wanted, asked, place.where(at_once), log_dir)
     if plot:
         from tertulia.studies.figures import bars
 
@@ -98,9 +92,7 @@ def trap(
         _print(found, wanted)
 
 
-def _run(
-    wanted: Trap, posed: Any, engine: str | None, model: str | None, threads: int, at_once: int, log_dir: Path | None
-) -> Found:
+def _run(wanted: Trap, asked: Any, where: Where, log_dir: Path | None) -> Found:
     import asyncio
     from contextlib import nullcontext
 
@@ -109,10 +101,9 @@ def _run(
     from tertulia.studies.trap import study
 
     async def go() -> Found:
-        most = max(wanted.per, wanted.answers)
-        asked = {**wanted.settings, "paths": most}
-        async with Bench(engine, model, threads=threads, at_once=at_once, asked=asked) as bench:
-            return await study(wanted, bench, posed, log_dir / "journals" if log_dir else None)
+        longest = {**wanted.settings, "paths": max(wanted.per, wanted.answers)}
+        async with Bench(where, asked=longest) as bench:
+            return await study(wanted, bench, asked, log_dir / "journals" if log_dir else None)
 
     with working_in(log_dir) if log_dir else nullcontext():
         return asyncio.run(go())

@@ -18,6 +18,7 @@ from tertulia.evaluation.arms import Arm
 from tertulia.evaluation.meetings import Listener, Truth, effects
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
 from tertulia.evaluation.thinking import Ear
+from tertulia.evaluation.where import Where
 from tertulia.model import Dialect, Profile, profile_for
 from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
@@ -31,27 +32,24 @@ class Bench:
     """An engine that is running, and how its model is asked. Use as an async context manager.
 
     Args:
-        engine: URL of a server, "scripted", or None for the embedded engine.
-        model: Name of the server's model, or a GGUF file; None for the packaged one.
-        threads: Threads of the embedded engine.
-        at_once: Circles under way at once.
+        where: Where its circles run.
         asked: Settings that decide how long a context must be.
         made: An engine to use instead, not yet entered; for tests and studies.
     """
 
     def __init__(
         self,
-        engine: str | None = None,
-        model: str | Path | None = None,
+        where: Where | None = None,
         *,
-        threads: int = 1,
-        at_once: int = 8,
         asked: Mapping[str, Any] | None = None,
         made: Engine | None = None,
     ) -> None:
-        self._engine: Engine = made or engine_for(engine, model, threads, dict(asked or {}), circles=at_once)
-        self._model = model
-        self._gate = asyncio.Semaphore(at_once)
+        where = where or Where()
+        self._engine: Engine = made or engine_for(
+            where.engine, where.model, where.threads, dict(asked or {}), circles=where.at_once
+        )
+        self._model = where.model
+        self._gate = asyncio.Semaphore(where.at_once)
         self._stack = AsyncExitStack()
         self.profile: Profile
         self.dialect: Dialect
@@ -156,15 +154,13 @@ class Benches:
     def __init__(self) -> None:
         self._open: dict[str, asyncio.Task[Bench]] = {}
 
-    async def get(
-        self, engine: str | None, model: str | None, threads: int, at_once: int, asked: Mapping[str, Any]
-    ) -> Bench:
+    async def get(self, where: Where, asked: Mapping[str, Any]) -> Bench:
         """The bench for this engine, started if nobody has yet."""
-        key = json.dumps([engine, model, threads, at_once, {k: asked.get(k) for k in sorted(asked)}], default=str)
+        key = json.dumps([where.model_dump(), {k: asked.get(k) for k in sorted(asked)}], default=str)
         loop = asyncio.get_running_loop()
         task = self._open.get(key)
         if task is None or task.get_loop() is not loop:
-            bench = Bench(engine, model, threads=threads, at_once=at_once, asked=asked)
+            bench = Bench(where, asked=asked)
             task = self._open[key] = loop.create_task(bench.__aenter__())
         return await asyncio.shield(task)
 

@@ -24,6 +24,7 @@ from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.quiet import quiet, without_tracebacks
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
 from tertulia.evaluation.thinking import MISSING, told
+from tertulia.evaluation.where import Where
 from tertulia.files import check_folder, mark_folder, working_in, write_json
 from tertulia.tasks.question import Question
 
@@ -44,8 +45,7 @@ class Evaluation:
         options: Of the task: data, language, difficulty, split, first, limit.
         circles: Circles a question.
         seed: All draws derive from it.
-        engine, model, threads: As `tertulia.solve` takes them.
-        at_once: Circles under way at once.
+        where: Where its circles run.
         settings: What all arms share, fields of `tertulia.settings.Settings`.
         weight: Price of an injected token whose context came from the cache, in generated tokens.
         identify: Whether free thoughts are held against the language of the question.
@@ -56,10 +56,7 @@ class Evaluation:
     options: Mapping[str, Any] = field(default_factory=dict)
     circles: int = 1
     seed: int = 1
-    engine: str | None = None
-    model: str | None = None
-    threads: int = 1
-    at_once: int = 8
+    where: Where = field(default_factory=Where)
     settings: Mapping[str, Any] = field(default_factory=dict)
     weight: float = CACHED_WEIGHT
     identify: bool = False
@@ -67,8 +64,8 @@ class Evaluation:
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for an evaluation to go on; methods may be added and prices changed."""
-        asked = asdict(self)
-        for name in ("methods", "threads", "at_once", "weight"):
+        asked = asdict(self) | {"engine": self.where.engine, "model": self.where.model}
+        for name in ("methods", "where", "weight"):
             del asked[name]
         if not self.identify:
             del asked["identify"]
@@ -106,8 +103,8 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
     """
     if not asked.methods:
         raise TertuliaError("there is no method to evaluate: give at least one, such as leap and independent")
-    if asked.circles < 1 or asked.at_once < 1:
-        raise TertuliaError(f"{asked.circles} circles, {asked.at_once} at once: expected 1 or more of both")
+    if asked.circles < 1:
+        raise TertuliaError(f"{asked.circles} circles of a question: expected 1 or more")
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
     check_folder(folder, asked.identity, *MARK)
@@ -146,7 +143,7 @@ async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question)
     """
     from tertulia.evaluation.bench import Bench
 
-    async with Bench(asked.engine, asked.model, threads=asked.threads, at_once=1) as bench:
+    async with Bench(asked.where.at(at_once=1)) as bench:
         found = [bench.settings(one, {"seed": asked.seed, **asked.settings}, question) for one in wanted]
         asks = asked.identify or any(settings.thinking for settings in found)
         return not asks or told(question, bench.profile)
@@ -197,10 +194,7 @@ def run_arm(
 
     solver = plugin.arm_solver(
         one.label,
-        engine=asked.engine,
-        model=asked.model,
-        threads=asked.threads,
-        at_once=asked.at_once,
+        **asked.where.model_dump(),
         journals=str(folder / one.slug / "journals"),
         seed=asked.seed,
         settings={**asked.settings, **informed},
@@ -225,7 +219,7 @@ def run_arm(
             model="none",
             retry_attempts=0,
             display=display,  # type: ignore[arg-type]
-            max_samples=asked.at_once,
+            max_samples=asked.where.at_once,
             fail_on_error=MOST_FAILURES,
             log_level="error",
             score_display=False,

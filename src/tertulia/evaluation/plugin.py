@@ -23,6 +23,7 @@ from tertulia.evaluation import rendering
 from tertulia.evaluation.arms import NAMES, PLACEBOS, Arm, arm
 from tertulia.evaluation.bench import BENCHES
 from tertulia.evaluation.records import CircleRecord
+from tertulia.evaluation.where import Where
 from tertulia.tasks.question import Question
 
 RECORD = "tertulia"
@@ -134,11 +135,12 @@ def method(
         settings: Further fields of `tertulia.settings.Settings`.
     """
     shared = {"seed": seed, **(settings or {})}
+    where = Where.of(engine=engine, model=model, threads=threads, at_once=at_once)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         question = question_of(state)
         asked = one.asked(shared)
-        bench = await BENCHES.get(engine, model, threads, at_once, asked)
+        bench = await BENCHES.get(where, asked)
         resolved = bench.settings(one, shared, question)
         folder = Path(journals) if journals else None
         spend = state.metadata.get("spend", 0.0) if one.reference else 0.0

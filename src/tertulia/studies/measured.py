@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.where import Where
 from tertulia.files import working_in
 from tertulia.studies.tables import rows_of
 
@@ -89,7 +90,7 @@ def _number(file: Path, at: int, column: str, text: Any) -> float:
 
 
 def measure(
-    model: str | None,
+    where: Where,
     task: str,
     languages: Sequence[str],
     folder: Path,
@@ -100,15 +101,13 @@ def measure(
     circles: int = 1,
     paths: int = 1,
     seed: int = 1,
-    engine: str | None = None,
-    threads: int = 1,
     settings: Mapping[str, Any] | None = None,
     tell: Callable[[str], None] = print,
 ) -> dict[str, Measured]:
     """What a model reaches in each language, by independent paths; resumable, as every evaluation is.
 
     Args:
-        model, engine, threads: As `tertulia.solve` takes them; a model may be the URL of a server.
+        where: Where the model runs; the URL of a server may stand as its model.
         task: A benchmark.
         languages: Codes.
         folder: Where logs and journals are kept.
@@ -128,24 +127,21 @@ def measure(
 
     if thinking not in THINKING:
         raise TertuliaError(f"unknown thinking {thinking!r}: use one of {', '.join(THINKING)}")
-    if model is not None and model.startswith(("http://", "https://")):
-        model, engine = None, model
+    if where.model is not None and where.model.startswith(("http://", "https://")):
+        where = where.model_copy(update={"engine": where.model, "model": None})
     found = {}
     lines = Lines(tell)
     with working_in(folder):
         for language in languages:
             lines.before = f"{language}: "
-            led = {} if thinking == "free" else {"thinking_language": language, "thinking_by": thinking}
             asked = Evaluation(
                 task=task,
                 methods=("independent",),
                 options=options_in(language, options or {}, data),
                 circles=circles,
                 seed=seed,
-                engine=engine,
-                model=model,
-                threads=threads,
-                settings={**(settings or {}), **led, "paths": paths},
+                where=where,
+                settings={**(settings or {}), **_led(language, thinking), "paths": paths},
                 identify=True,
             )
             came = run(asked, folder / language, tell=lines.tell)
@@ -153,6 +149,11 @@ def measure(
                 lines.tell(f"{came.failed[0]} circles failed, and are left out: {came.failed[1]}")
             found[language] = _measured(read(came.logs["independent"]).circles, language)
     return found
+
+
+def _led(language: str, thinking: Thinking) -> dict[str, str]:
+    """Settings that lead a thought to a language."""
+    return {} if thinking == "free" else {"thinking_language": language, "thinking_by": thinking}
 
 
 def options_in(language: str, options: Mapping[str, Any], data: str | None) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.evaluate import Evaluation, read
 from tertulia.evaluation.evaluate import run as evaluate
 from tertulia.evaluation.records import CircleRecord
+from tertulia.evaluation.where import Where
 from tertulia.files import mark_folder, working_in
-from tertulia.run_file import Positive, Table
+from tertulia.run_file import Positive
 from tertulia.studies.measured import Lines, options_in
 from tertulia.world.language import LANGUAGES
 
@@ -37,8 +38,8 @@ Circles = Mapping[str, Sequence[CircleRecord]]
 """Circles by question; questions have the same name in all languages."""
 
 
-class Study(Table):
-    """A study file.
+class Study(Where):
+    """A study file; where it runs stands among its keys.
 
     Attributes:
         title: What it is about.
@@ -50,7 +51,7 @@ class Study(Table):
         task, options: As for an evaluation.
         data: A file of questions with {language} in its name.
         settings: What all arms share, fields of `tertulia.settings.Settings`.
-        engine, model, threads, at_once, circles, seed: As for an evaluation.
+        circles, seed: As for an evaluation.
     """
 
     title: str = "Circles of many tongues"
@@ -62,10 +63,6 @@ class Study(Table):
     data: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
-    engine: str | None = None
-    model: str | None = None
-    threads: Positive = 1
-    at_once: Positive = 8
     circles: Positive = 1
     seed: Annotated[int, Field(ge=0)] = 1
 
@@ -122,10 +119,7 @@ class Study(Table):
             options=options_in(language, self.options, self.data),
             circles=self.circles,
             seed=self.seed,
-            engine=self.engine,
-            model=self.model,
-            threads=self.threads,
-            at_once=self.at_once,
+            where=self.where,
             settings={**self.settings, "thinking_by": self.thinking_by},
         )
 

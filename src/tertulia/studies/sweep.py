@@ -11,11 +11,12 @@ import asyncio
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from tertulia import tasks
 from tertulia.errors import TertuliaError
@@ -24,10 +25,13 @@ from tertulia.evaluation.comparison import compare
 from tertulia.evaluation.evaluate import Evaluation, false_rate, run_arm, spends_of
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import Estimate
+from tertulia.evaluation.where import Where
 from tertulia.files import working_in, write_json
+from tertulia.run_file import Positive
 from tertulia.settings import Settings
 from tertulia.studies.trap import Trap
 
+EXAMPLE = "runs/lab/interval.toml"
 Study = Literal["eval", "trap"]
 OPTIONS = ("task", "data", "revision", "language", "difficulty", "split", "first", "limit")
 MEETING_ONLY = frozenset(
@@ -38,9 +42,8 @@ MEETING_ONLY = frozenset(
 TRAP_FIELDS = frozenset(one.name for one in fields(Trap)) - {"settings", "methods"}
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep, as its TOML file has it.
+class Sweep(Where):
+    """A sweep, as its TOML file has it; where it runs stands among its keys.
 
     Attributes:
         study: "eval" or "trap".
@@ -48,24 +51,27 @@ class Sweep:
         task: Name of the benchmark.
         methods: Arms of each cell.
         options: Of the task.
-        base: What all cells share: settings, and for a trap its fields.
+        settings: What all cells share.
+        trap: For a trap, its fields.
         grid: Values of each setting or option that is varied.
-        engine, model, threads, at_once, circles, seed: As for an evaluation.
+        circles, seed: As for an evaluation.
     """
 
-    study: Study
-    title: str
-    task: str
-    methods: tuple[str, ...]
-    options: Mapping[str, Any]
-    base: Mapping[str, Any]
-    grid: Mapping[str, Sequence[Any]]
-    engine: str | None = None
-    model: str | None = None
-    threads: int = 1
-    at_once: int = 8
-    circles: int = 1
-    seed: int = 1
+    study: Study = "eval"
+    title: str = ""
+    task: str = "world"
+    methods: tuple[str, ...] = ("independent", "leap")
+    options: dict[str, Any] = Field(default={})
+    settings: dict[str, Any] = Field(default={})
+    trap: dict[str, Any] = Field(default={})
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default={})
+    circles: Positive = 1
+    seed: Annotated[int, Field(ge=0)] = 1
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """What all cells share: settings, and for a trap its fields."""
+        return {**self.settings, **self.trap}
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -79,43 +85,13 @@ def load(file: Path) -> Sweep:
     Raises:
         TertuliaError: The file is missing, is no TOML, or a key is unknown or wrong. One line.
     """
-    try:
-        data = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise TertuliaError(f"cannot read the sweep {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TertuliaError(f"the sweep {file} is not TOML: {error}; correct it") from error
-    known = {"study", "title", "task", "methods", "options", "settings", "grid", "engine", "model", "threads",
-             "at_once", "circles", "seed", "trap"}  # fmt: skip
-    for name in data:
+    sweep = Sweep.read(file, EXAMPLE)
+    known = {*Settings.model_fields, *OPTIONS} | (TRAP_FIELDS if sweep.study == "trap" else frozenset())
+    for name in (*sweep.base, *sweep.grid, *sweep.options):
         if name not in known:
-            raise TertuliaError(f"unknown key {name!r} in {file}: use {', '.join(sorted(known))}")
-    study = data.get("study", "eval")
-    if study not in ("eval", "trap"):
-        raise TertuliaError(f"study is {study!r} in {file}: use eval or trap")
-    for name in ("options", "settings", "grid", "trap"):
-        if not isinstance(data.get(name, {}), dict):
-            raise TertuliaError(f"{name} in {file} is {data[name]!r}: expected a table, [{name}]")
-    base = {**data.get("settings", {}), **data.get("trap", {})}
-    for name in (*base, *data.get("grid", {}), *data.get("options", {})):
-        if name not in Settings.model_fields and name not in OPTIONS and not (study == "trap" and name in TRAP_FIELDS):
             raise TertuliaError(f"unknown setting {name!r} in {file}: use settings, options of the task or trap fields")
-    for name, values in data.get("grid", {}).items():
-        if not isinstance(values, list) or not values:
-            raise TertuliaError(f"{name} in the grid of {file} is {values!r}: expected a list of values")
-    plain = {name: data[name] for name in ("engine", "model", "threads", "at_once", "circles", "seed") if name in data}
-    methods = tuple(data.get("methods", ("independent", "leap")))
-    arms(methods)
-    return Sweep(
-        study=study,
-        title=data.get("title", file.stem),
-        task=data.get("task", "world"),
-        methods=methods,
-        options=data.get("options", {}),
-        base=base,
-        grid=data.get("grid", {}),
-        **plain,
-    )
+    arms(sweep.methods)
+    return sweep if sweep.title else sweep.model_copy(update={"title": file.stem})
 
 
 Row = dict[str, Any]
@@ -168,7 +144,7 @@ async def _examine(sweep: Sweep, wanted: Sequence[Arm]) -> None:
     """Finds out before hours are spent whether the engine runs and every cell's settings can be."""
     from tertulia.evaluation.bench import Bench
 
-    async with Bench(sweep.engine, sweep.model, threads=sweep.threads, at_once=1) as bench:
+    async with Bench(sweep.at(at_once=1).where) as bench:
         for one, cell in itertools.product(wanted, sweep.cells):
             asked, questions = _asked(sweep, one, cell)
             try:
@@ -192,10 +168,7 @@ def _asked(sweep: Sweep, one: Arm, cell: Mapping[str, Any]) -> tuple[Evaluation,
         options=options,
         circles=sweep.circles,
         seed=sweep.seed,
-        engine=sweep.engine,
-        model=sweep.model,
-        threads=sweep.threads,
-        at_once=sweep.at_once,
+        where=sweep.where,
         settings=settings,
     )
     return asked, tasks.load(task, seed=sweep.seed, **options)
@@ -263,7 +236,7 @@ async def _study(sweep: Sweep, trap: Trap, posed: Sequence[Any], home: Path, ans
     from tertulia.studies.trap import study
 
     asked = {**trap.settings, "paths": max(trap.per, trap.answers)}
-    async with Bench(sweep.engine, sweep.model, threads=sweep.threads, at_once=sweep.at_once, asked=asked) as bench:
+    async with Bench(sweep.where, asked=asked) as bench:
         return await study(trap, bench, posed, home / "journals", answers)
 
 

@@ -94,15 +94,8 @@ def transfer(
         TertuliaError: The floor is no share, a trained language is not in both tables, no unseen one is, or base and
             post have no question of a language in common. One line.
     """
-    if not 0 <= floor <= 1:
-        raise TertuliaError(f"the floor is {floor:g}: expected a base accuracy, 0 to 1")
-    both = [code for code in base if code in post]
+    both = _both(base, post, trained, floor)
     single = [code for code in (*base, *post) if code not in both]
-    for code in trained:
-        if code not in both:
-            raise TertuliaError(f"{code} was trained on, and is not in both tables ({', '.join(both)}): add it")
-    if len(both) == len(set(trained)):
-        raise TertuliaError("every language that is in both tables was trained on: add some that were not")
     base, post, unpaired = _paired(base, post, both)
     before = {code: base[code].accuracy for code in both}
     after = {code: post[code].accuracy for code in both}
@@ -130,6 +123,21 @@ def transfer(
         "unpaired": unpaired,
         "note": " ".join(filter(None, notes)),
     }
+
+
+def _both(
+    base: Mapping[str, Measured], post: Mapping[str, Measured], trained: Sequence[str], floor: float
+) -> list[str]:
+    """The languages that are in both tables; refuses what cannot be compared."""
+    if not 0 <= floor <= 1:
+        raise TertuliaError(f"the floor is {floor:g}: expected a base accuracy, 0 to 1")
+    both = [code for code in base if code in post]
+    for code in trained:
+        if code not in both:
+            raise TertuliaError(f"{code} was trained on, and is not in both tables ({', '.join(both)}): add it")
+    if len(both) == len(set(trained)):
+        raise TertuliaError("every language that is in both tables was trained on: add some that were not")
+    return both
 
 
 def _paired(
