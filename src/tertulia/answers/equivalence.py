@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from tertulia.answers import phrases
 from tertulia.answers.expressions import constant, same_expression
-from tertulia.answers.numerals import eastern_number
+from tertulia.answers.numerals import eastern_number, literal
 from tertulia.answers.quantities import Quantity, quantity, rounded, same_quantity, same_time, unit
 from tertulia.answers.structures import same_structure
 from tertulia.answers.typesetting import closing, comparable, tidy
@@ -31,6 +31,7 @@ _DEEPEST = 12
 # Neither 70.000, which the language must tell, nor what is too long for an integer of Python.
 _INTEGER = re.compile(r"[+-]?\d{1,60}")
 _DECIMAL = re.compile(r"[+-]?\d{1,60}\.(?:\d{1,2}|\d{4,60})")
+_MARKED = re.compile(r"([+-]?)((?=.{1,60}$)\d[\d.,]*\d|\d)")
 _MAY_BE_FRACTION = re.compile("[/f]")
 _FRACTION = re.compile(r"([+-]?)(?:\\[dt]?frac\{(-?\d{1,60})\}\{(\d{1,60})\}|(\d{1,60})/(\d{1,60}))")
 _UNIT_BEHIND = re.compile(
@@ -57,6 +58,9 @@ def equivalent(gold: str, answer: str, language: str | None = None) -> bool:
     exact = mine == theirs or not _MAY_BE_FRACTION.search(gold + answer)
     if mine is not None and theirs is not None and exact:
         return mine == theirs
+    one, other = _grouped(gold, language, True), _grouped(answer, language, False)
+    if one is not None and other is not None:
+        return one == other or gold == answer
     return _same(gold, answer, language, gold=True)
 
 
@@ -104,6 +108,14 @@ def _plain(text: str) -> Fraction | int | None:
         return None
     sign, top, bottom = found[1], int(found[2] or found[4]), int(found[3] or found[5])
     return None if not bottom else Fraction(-top if sign == "-" else top, bottom)
+
+
+@lru_cache(maxsize=65_536)
+def _grouped(text: str, language: str | None, gold: bool) -> Fraction | None:
+    """The value of a number of digits and marks, as the language reads them."""
+    found = _MARKED.fullmatch(text)
+    number = literal(found[2], language, gold) if found and text.isascii() else None
+    return None if number is None or found is None else -number.value if found[1] == "-" else number.value
 
 
 @lru_cache(maxsize=65_536)

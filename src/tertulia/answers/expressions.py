@@ -68,10 +68,11 @@ def proportional(sides: Sequence[str], others: Sequence[str], positive: bool) ->
     if not names or len(names) > len(_POINTS[0]):
         return None
     ratio: Value = None
+    work = 0
     try:
         with _LOCK:
             for point in [*_POINTS[:1], *_POINTS[2:]]:
-                machine = Machine(dict(zip(names, point, strict=False)))
+                machine = Machine(dict(zip(names, point, strict=False)), work)
                 left, right, left_other, right_other = (formula(machine) for formula in formulas)
                 mine, theirs = machine.add(left, -right), machine.add(left_other, -right_other)
                 if mine == 0 or theirs == 0 or machine.complex(mine) or machine.complex(theirs):
@@ -79,7 +80,7 @@ def proportional(sides: Sequence[str], others: Sequence[str], positive: bool) ->
                 found = machine.divide(mine, theirs)
                 if ratio is not None and not machine.same(ratio, found):
                     return False
-                ratio = found
+                ratio, work = found, machine.work
     except (UnreadableError, UndefinedError, OverflowError, ValueError, TypeError, ZeroDivisionError):
         return None
     return ratio is not None and (not positive or bool(ratio > 0))
@@ -108,12 +109,15 @@ def _same(one: tuple[Formula, frozenset[str], bool], other: tuple[Formula, froze
     if len(names) > len(_POINTS[0]):
         return None
     agreed, complex_agreed, complex_differed = 0, 0, 0
+    work = 0
     for point in _POINTS if names else _POINTS[:1]:
-        machine = Machine(dict(zip(names, point, strict=False)))
+        machine = Machine(dict(zip(names, point, strict=False)), work)
         try:
             a, b = one[0](machine), other[0](machine)
         except UndefinedError:
             continue
+        finally:
+            work = machine.work
         same = machine.same(a, b)
         if names and not imaginary and machine.complex(a) and machine.complex(b):
             # Neither is there for real numbers: sqrt(1/n) and 1/sqrt(n) for a negative n.

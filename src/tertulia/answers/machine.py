@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 MOST_WORK = 4000
-"""Operations that a comparison may take: sums over many terms are not read."""
+"""Operations that a comparison may take at all points together: sums over many terms are not read."""
 
 MOST_BITS = 1 << 17
 """Bits of the largest integer that is computed exactly."""
@@ -30,11 +30,11 @@ class UndefinedError(Exception):
 
 
 class Machine:
-    """Computes: values of the variables, and a count of the work."""
+    """Computes: values of the variables, and a count of the work, that done before included."""
 
-    def __init__(self, variables: dict[str, Value]) -> None:
+    def __init__(self, variables: dict[str, Value], work: int = 0) -> None:
         self.variables = variables
-        self.work = 0
+        self.work = work
         self.mp = _context()
 
     def float(self, value: Value) -> Value:
@@ -47,11 +47,19 @@ class Machine:
         if self.work > MOST_WORK:
             raise UnreadableError
 
+    def exact(self, value: Fraction) -> Fraction:
+        """The value; a long one counts as many operations."""
+        bits = value.numerator.bit_length() + value.denominator.bit_length()
+        if bits > 2 * MOST_BITS:
+            raise UnreadableError
+        self.work += bits >> 10
+        return value
+
     def add(self, a: Value, b: Value) -> Value:
         """Their sum; what is left of two equal numbers after rounding is 0."""
         self.step()
         if isinstance(a, Fraction) and isinstance(b, Fraction):
-            return _small(a + b)
+            return self.exact(a + b)
         a, b = self.float(a), self.float(b)
         total = a + b
         return Fraction(0) if abs(total) < abs(a) * self.mp.mpf(10) ** -80 else total
@@ -60,7 +68,7 @@ class Machine:
         """Their product."""
         self.step()
         if isinstance(a, Fraction) and isinstance(b, Fraction):
-            return _small(a * b)
+            return self.exact(a * b)
         return self.float(a) * self.float(b) if a != 0 and b != 0 else Fraction(0)
 
     def divide(self, a: Value, b: Value) -> Value:
@@ -79,7 +87,7 @@ class Machine:
                 return a ** (b.numerator % 2 if a == -1 else 1)
             if abs(b) * max(abs(a.numerator).bit_length(), a.denominator.bit_length()) > MOST_BITS:
                 raise UnreadableError
-            return a**b.numerator
+            return self.exact(a**b.numerator)
         if a == 0:
             if self.mp.re(self.float(b)) <= 0:
                 raise UndefinedError
@@ -145,7 +153,7 @@ class Machine:
                 raise UndefinedError
             if value > 5000:
                 raise UnreadableError
-            return Fraction(math.factorial(value.numerator))
+            return self.exact(Fraction(math.factorial(value.numerator)))
         if abs(self.float(value)) > 1000:
             raise UnreadableError
         try:
@@ -159,12 +167,6 @@ class Machine:
             return a == b
         a, b = self.float(a), self.float(b)
         return bool(abs(a - b) <= max(abs(a), abs(b)) * self.mp.mpf(10) ** -60)
-
-
-def _small(value: Fraction) -> Fraction:
-    if value.numerator.bit_length() + value.denominator.bit_length() > 2 * MOST_BITS:
-        raise UnreadableError
-    return value
 
 
 @cache

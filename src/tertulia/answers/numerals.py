@@ -41,6 +41,7 @@ _REPEATING = re.compile(
     r"(\d*)[.,](\d*?)(?:\\(?:overline|bar)\s*(?:\{\s*(\d+)\s*\}|(\d))|\\dot\s*\{?(\d)\}?|\((\d+)\)"
     r"|(?P<seen>(\d)\8{2,})\s*(?:\\ldots|\\dots|\\cdots|\.\.\.))"
 )
+_DIGITS_ALONE = re.compile(r"\d[\d,]*")
 _LITERAL = re.compile(r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?|\d[\d.,'’]*|\.\d+")
 _GROUPED = re.compile(
     r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d{1,3}(?:['’]\d{3})+(?:[.,]\d+)?"
@@ -86,6 +87,9 @@ def read_number(text: str, language: str | None = None, gold: bool = False) -> t
         language: The language that is written, None where unknown.
         gold: Whether it is a right answer from a file: these write 2,125 for two thousand in every language.
     """
+    if _DIGITS_ALONE.fullmatch(text):
+        alone = literal(text, language, gold)
+        return (alone, "") if alone else None
     if east := _EASTERN_FRACTION.match(text):
         bottom, top = (eastern_number(part) or _digits(part) for part in east.groups())
         if bottom and top is not None:

@@ -15,6 +15,11 @@ _LABEL = re.compile(
     r"(?P<label>[^\d=:<>\\^_+*/{}()\[\],;]*[^\W\d_]{2}[^\d=:<>\\^_+*/{}()\[\],;]*?)\s*(?P<mark>[=:])\s*(?P<rest>.+)",
     re.DOTALL,
 )
+_TOTAL = re.compile(
+    r"\b(?:total|amount|cost|price|profit|average|age|length|distance|area|volume|maximum|minimum|importe|precio|coste?|"
+    r"prix|coût|montant)\s+(?:of|de|von)\s*$",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(
     r"(?P<words>[^\d=<>\\^_+*/{}()\[\]]*[^\W\d_]{2}[^\d=<>\\^_+*/{}()\[\]]*?)(?P<rest>(?:\W*-)?\W*\d.*)", re.DOTALL
 )
@@ -52,8 +57,8 @@ def sentence_end(text: str) -> str | None:
     if not commands()["functions"].isdisjoint(words.lower().split()) or re.fullmatch(r"\s*[A-Za-z]{1,3}\s*", words):
         return None
     copula = _patterns()["is"].search(words)
-    bare = words[: copula.start()] if copula else words
-    if changes_value(bare, before=not copula) or changes_value(words, before=not copula):
+    bare = words[: copula.start()] if copula else _TOTAL.sub("", words)
+    if changes_value(bare, before=not copula) or (copula and changes_value(words)):
         return None
     if (place := number_word(words)) is not None:
         return words[place:] + found["rest"]  # Swahili: shilingi elfu 70

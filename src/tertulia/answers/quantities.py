@@ -35,6 +35,7 @@ _BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
 }  # fmt: skip
+_NAMES_BASE = re.compile("_|[Bb]as|^0[xob]")
 _TIME = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))?\s*(?:([ap])\.?\s?m\.?|Uhr|h)?", re.IGNORECASE)
 _WORD = r"[^\W\d_]+(?:['’][^\W\d_]+)?\.?(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
 _UNIT = re.compile(rf"{_WORD}(?:\s*(?:/|\bper\b|-|\s)\s*{_WORD}){{0,4}}")
@@ -70,8 +71,7 @@ def quantity(text: str, language: str | None = None, gold: bool = False) -> Quan
     if (based := _based(text)) is not None:
         return based
     sign, currency, rest = _front(text)
-    before = rf"(?:{_words()['percent_before']})\s*(?=[\d〇一二三四五六七八九十百])"
-    percent = re.compile(before, re.IGNORECASE).match(rest)
+    percent = _patterns()["percent_before"].match(rest)
     if percent:
         rest = rest[percent.end() :]
     euros = currency == "euro" or rest.rstrip().endswith(("€", "EUR"))
@@ -180,30 +180,28 @@ def changes_value(words: str, before: bool = False) -> bool:
 
 def _front(text: str) -> tuple[int, str, str]:
     """The sign, the currency and the rest of what may be a quantity."""
-    words, sign, currency = _words(), 1, ""
-    negative = re.compile(rf"(?:{words['negative']})(?=[\s\d〇一二两兩三四五六七八九十百])\s*", re.IGNORECASE)
-    symbol = re.compile(rf"(?:(?:{words['currencies']})(?=[\s\d{words['signs']}])\s*)?([{words['signs']}])?\s*")
+    same, patterns, sign, currency = _words()["same"], _patterns(), 1, ""
     for _ in range(2):  # -$5 and $-5
         signed = _SIGNED.fullmatch(text)
         if signed and signed[1]:
             sign, text = (-sign if signed[1] == "-" else sign), signed[2]
-        elif found := negative.match(text):
+        elif found := patterns["negative"].match(text):
             sign, text = -sign, text[found.end() :]
-        if (found := symbol.match(text)) and found.end() and not currency:
+        if (found := patterns["symbol"].match(text)) and found.end() and not currency:
             name = found[1] or found[0].strip().rstrip(".").lower()
-            currency, text = str(words["same"].get(name, name)), text[found.end() :]
+            currency, text = str(same.get(name, name)), text[found.end() :]
             currency = "" if currency in ("us", "r") else currency
     return sign, currency, text
 
 
 def _with_unit(number: Number, tail: str) -> Quantity | None:
-    words, stripped = _words(), tail.strip()
+    stripped = tail.strip()
     found = Quantity(number.value, number.places)
     if not stripped:
         return found
-    if re.fullmatch(words["percent"], stripped, re.IGNORECASE):
+    if _patterns()["percent"].fullmatch(stripped):
         return replace(found, percent=True)
-    if below := re.search(rf"\s*(?:{words['below_zero']})$", tail, re.IGNORECASE):
+    if below := _patterns()["below_zero"].search(tail):
         warm = _with_unit(number, tail[: below.start()])
         return None if warm is None else replace(warm, value=-warm.value)
     if degrees := _DEGREES.fullmatch(stripped):
@@ -213,9 +211,14 @@ def _with_unit(number: Number, tail: str) -> Quantity | None:
 
 
 def _based(text: str) -> Quantity | None:
+    if not _NAMES_BASE.search(text):
+        return None
     text = re.sub(r"\s*\(?\b[Bb]as(?:e|is)\s*(\w+)\s*\)?$", r"_{\1}", text)
     text = re.sub(r"(?<=\{)\(|\)(?=\})|(?<=\{)base(?=\w)", "", re.sub(r"\s", "", text))
     match = _BASED.fullmatch(text)
+    if program := re.fullmatch(r"0([xob])([0-9a-fA-F]+)", text):
+        text = f"{program[2].upper()}_{({'x': 16, 'o': 8, 'b': 2})[program[1]]}"
+        match = _BASED.fullmatch(text)
     if match is None:
         return None
     digits, name = match[1] or match[5], match[2] or match[3] or match[4] or match[6] or match[7]
@@ -253,3 +256,16 @@ def _words() -> dict[str, Any]:
     blocks = (range(0xA2, 0xA6), range(0x58F, 0x590), range(0x9F2, 0x9FC), range(0xE3F, 0xE40), range(0x20A0, 0x20D0))
     words["signs"] = "".join(chr(code) for block in blocks for code in block if unicodedata.category(chr(code)) == "Sc")
     return words
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    words, numeral = _words(), r"[\s\d〇一二两兩三四五六七八九十百]"
+    found = {
+        "percent": words["percent"],
+        "percent_before": rf"(?:{words['percent_before']})\s*(?={numeral})",
+        "negative": rf"(?:{words['negative']})(?={numeral})\s*",
+        "below_zero": rf"\s*(?:{words['below_zero']})$",
+    }
+    symbol = rf"(?:(?:{words['currencies']})(?=[\s\d{words['signs']}])\s*)?([{words['signs']}])?\s*"
+    return {name: re.compile(text, re.IGNORECASE) for name, text in found.items()} | {"symbol": re.compile(symbol)}

@@ -11,6 +11,10 @@ from tertulia.answers.typesetting import comparable
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?|[a-zA-Z]\([a-z]\)")
 _ENDLESS = "\\infty"
 _REALS = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|\\R|(?:all\s+)?real(?:\s+number)?s", re.IGNORECASE)
+_DESCRIBED = re.compile(
+    r"\\\{\s*([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?\s*R\s*\}?)?\s*(?:\||\\mid(?![a-z])|:)\s*(.+?)\s*\\\}", re.DOTALL
+)
+_HOLE = re.compile(rf"(?:{_REALS.pattern})\s*\\(?:setminus|backslash)\s*\\\{{\s*([^,]+?)\s*\\\}}")
 _TOLD = re.compile(r"[<>]|\\(?:[lgn]eq?|in|cup|lt|gt|leqslant|geqslant|mathbb|R)(?![A-Za-z])|\breal", re.IGNORECASE)
 _UNION = re.compile(
     r"\s*(?:\\cup(?![A-Za-z])|\bU\b|\bor\b|\\lor(?![A-Za-z])|\boder\b|\bou\b|\bo\b|или|\bau\b|或|または|หรือ|বা|లేదా)\s*"
@@ -61,6 +65,12 @@ def _same_end(a: str, b: str, same: Same) -> bool:
 
 def _intervals(text: str) -> tuple[str, list[_Interval]] | None:
     """The variable, empty where it is not named, and the intervals that it may be in."""
+    if described := _DESCRIBED.fullmatch(text):
+        within = _intervals(described[2])
+        return ("", within[1]) if within and within[0] in ("", described[1]) else None
+    if hole := _HOLE.fullmatch(text):
+        room = _room(["x", hole[1]], ["!="])
+        return ("", room[1]) if room else None
     parts = split(text, _UNION)
     if not parts or len(parts) > 20:
         return None

@@ -18,7 +18,8 @@ _MATRIX = re.compile(
     re.DOTALL,
 )
 _NAME = re.compile(
-    r"(?:\\[A-Za-z]+|[^\W\d_]|[^\W\d_]{4,}|\\[A-Za-z]+\s*\{?[A-Za-z]+\}?)(?:_\s*(?:\{\s*\w+\s*\}|\w))?'*(?:\s*\([^()]*\))?|\|?[A-Z]{1,4}\|?|\\angle\s*[A-Z]+|\\(?:overline|overrightarrow|vec)\s*\{[A-Za-z]+\}"
+    r"\(\s*[A-Za-z](?:\s*,\s*[A-Za-z])+\s*\)|\|?[A-Z]{1,4}\|?|\\angle\s*[A-Z]+"
+    r"|(?:\\[A-Za-z]+(?:\s*\{[A-Za-z]+\})?|[^\W\d_]|[^\W\d_]{4,})(?:_\s*(?:\{\s*\w+\s*\}|\w))?'*(?:\s*\([^()]*\))?"
 )
 
 
@@ -83,10 +84,18 @@ def _lists(a: str, b: str, same: Same) -> bool | None:
     if len(ones) > 1 and len(others) > 1:
         if len(ones) != len(others):
             return _shared_name(a, b, same)
+        if (len(_names(ones)) > 1) != (len(_names(others)) > 1):
+            return in_order(ones, others, same)  # x = 1, y = 2 against 1, 2
         return matched(ones, others, same) or (_shared_name(a, b, same) or False)
     if (named := _shared_name(a, b, same)) is not None:
         return named
     return None if bracketed(a) or bracketed(b) or _matrix(a) or _matrix(b) else False
+
+
+def _names(items: list[str]) -> set[str]:
+    """What the values of a list are called."""
+    named = [re.match(r"([^=<>]*[^=<>\s])\s*=", item) for item in items]
+    return {comparable(found[1]) for found in named if found}
 
 
 def _shared_name(a: str, b: str, same: Same) -> bool | None:

@@ -62,6 +62,7 @@ _STOPS = " .。．।॥;,:؛、?"
 def tidy(answer: str) -> str:
     """The answer in ASCII digits and signs, without the typesetting that never carries meaning."""
     text, previous = _ABBREVIATED.sub(_long, characters(answer)).replace("...", "\\ldots "), None
+    text = re.sub(r"^\s*[–—](?=\s?[\d\\(])", "-", text)
     for _ in range(DEEPEST):  # what is taken away may leave more to take: \text{\text{3}.}
         if previous == text:
             break
