@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -299,3 +300,51 @@ async def test_with_fewer_slots_than_paths_they_take_turns(gguf: Path, monkeypat
         assert engine.info.slots == engine.plan.slots == 2
         generations = await asyncio.gather(*(ask(engine, f"p{at}", seed=at) for at in range(6)))
         assert all(generation.count for generation in generations)
+
+
+async def test_a_prompt_that_paths_share_is_read_once(gguf: Path) -> None:
+    async with EmbeddedEngine(gguf, slots=4, context_per_slot=1024) as engine:
+        ids = await engine.tokenize(PROMPT * 4, special=True)
+        alone = await ask(engine, "alone", ids=ids, sampling=GREEDY)
+        assert alone.cached_tokens == 0
+        shared = await asyncio.gather(*(ask(engine, f"p{at}", ids=ids, sampling=GREEDY) for at in range(3)))
+        assert [generation.cached_tokens for generation in shared] == [len(ids) - 1] * 3
+        assert {generation.ids for generation in shared} == {alone.ids}, "and it makes no difference"
+
+
+async def test_paths_that_begin_at_once_wait_for_one_that_reads(gguf: Path) -> None:
+    async with EmbeddedEngine(gguf, slots=4, context_per_slot=1024) as engine:
+        ids = await engine.tokenize(PROMPT * 4, special=True)
+        began = await asyncio.gather(*(ask(engine, f"p{at}", ids=ids, max_tokens=5) for at in range(4)))
+        assert sorted(generation.cached_tokens or 0 for generation in began) == [0, *[len(ids) - 1] * 3]
+
+
+async def test_a_reader_that_is_stopped_keeps_nobody_waiting(gguf: Path) -> None:
+    async with EmbeddedEngine(gguf, slots=4, context_per_slot=1024) as engine:
+        ids = await engine.tokenize(PROMPT * 4, special=True)
+        first = asyncio.create_task(ask(engine, "first", ids=ids))
+        rest = [asyncio.create_task(ask(engine, f"p{at}", ids=ids, max_tokens=5)) for at in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        first.cancel()
+        async with asyncio.timeout(60):
+            assert [generation.count for generation in await asyncio.gather(*rest)] == [5, 5, 5]
+
+
+async def test_a_path_that_lost_its_slot_finds_its_prompt_again(gguf: Path) -> None:
+    async with EmbeddedEngine(gguf, slots=1, context_per_slot=1024) as engine:
+        ids = await engine.tokenize(PROMPT * 4, special=True)
+        first = await ask(engine, "first", ids=ids, max_tokens=5)
+        await ask(engine, "other", text="<|user|>something else altogether, and long enough<|assistant|>" * 3)
+        again = await ask(engine, "first", ids=ids + first.ids, max_tokens=5)
+        assert (again.cached_tokens or 0) >= len(ids) - 1
+
+
+async def test_what_was_saved_is_gone_in_the_end(gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "tertulia-slots-999999999-x").mkdir()  # of a process that was killed
+    async with EmbeddedEngine(gguf, slots=1, context_per_slot=1024) as engine:
+        await ask(engine)
+        (folder,) = os.listdir(tmp_path)
+        assert os.listdir(tmp_path / folder)
+    assert os.listdir(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tertulia.engines.base import EngineError
@@ -27,7 +28,7 @@ def read_through(facts: GgufFacts, tell: Tell) -> None:
                 tell(Progress(text, min(1.0, read / max(1, facts.size))))
 
 
-def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str) -> Any:
+def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str, folder: Path | None) -> Any:
     """llama.cpp's server on a loopback port.
 
     Args:
@@ -36,6 +37,7 @@ def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str)
         threads: Threads that compute.
         spare: Connections beside those of the slots.
         key: What a request must carry.
+        folder: Where slots are saved; None where they are not.
 
     Raises:
         EngineError: llama.cpp cannot load it.
@@ -54,6 +56,8 @@ def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str)
     params.special = True  # control tokens have a text, so that they can be stop strings
     params.cache_ram_mib = 0  # paths keep their slots: nothing is to be kept elsewhere
     params.warmup = False
+    if folder is not None:
+        params.slot_save_path = f"{folder}/"
     params.ui = False
     params.endpoint_slots = True
     params.fit_params = False
