@@ -10,11 +10,15 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tertulia.engines.base import EngineError
+from tertulia.engines.base import EngineError, Generation, OnTokens, Request
+from tertulia.engines.client import HttpEngine
+from tertulia.engines.generation import Continuation
+from tertulia.engines.patience import Retryable
 
 SHORTEST = 32  # tokens; less is read sooner than it is saved
 KEPT = 16  # prompts
@@ -29,6 +33,9 @@ class Beginnings:
     Args:
         ask: Asks the server: method, path, body.
         folder: Where the server saves slots.
+
+    Attributes:
+        read: Tokens that were read here for a path's present request.
     """
 
     def __init__(self, ask: Ask, folder: Path) -> None:
@@ -38,26 +45,27 @@ class Beginnings:
         self._inside: dict[int, str] = {}  # which path each slot served last
         self._known: set[str] = set()
         self._count = 0
+        self.read: dict[str, int] = {}
 
-    async def put(self, path: str, ids: tuple[int, ...], slot: int) -> int:
+    async def put(self, path: str, ids: tuple[int, ...], slot: int) -> None:
         """Puts the longest saved beginning of a context into a slot; reads and saves it if the path is new.
 
         Args:
             path: Whose context it is.
             ids: The context.
             slot: The slot that the path has.
-
-        Returns:
-            How many tokens were read here.
         """
+        self.read.pop(path, None)
         stays, new = self._inside.get(slot) == path, path not in self._known
         self._inside[slot] = path
         self._known.add(path)
         if stays or len(ids) < SHORTEST:
-            return 0
+            return
         begun = max((key for key in self._saved if ids[: len(key)] == key), key=len, default=None)
         if begun is None:
-            return await self._read(ids, slot) if new else 0
+            if new:
+                self.read[path] = await self._read(ids, slot)
+            return
         self._saved.move_to_end(begun)
         name = await asyncio.shield(self._saved[begun])
         if name is not None:
@@ -65,7 +73,6 @@ class Beginnings:
                 await self._ask("POST", f"/slots/{slot}?action=restore", {"filename": name})
             except EngineError:
                 self._saved.pop(begun, None)
-        return 0
 
     async def _read(self, ids: tuple[int, ...], slot: int) -> int:
         done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
@@ -93,6 +100,31 @@ class Beginnings:
             _, oldest = self._saved.popitem(last=False)
             if oldest.done() and (name := oldest.result()) is not None:
                 (self._folder / name).unlink(missing_ok=True)
+
+
+class ReadsOnce(HttpEngine):
+    """A llama.cpp server that is asked to read a prompt once, however many paths begin with it.
+
+    Attributes:
+        beginnings: The saved prompts; None where there are none.
+    """
+
+    beginnings: Beginnings | None = None
+
+    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        """Continue `request.ids`; a prompt that other paths have begun with is not read again."""
+        generation = await super().generate(request, on_tokens=on_tokens)
+        read = self.beginnings.read.pop(request.path, 0) if self.beginnings else 0
+        if not read or generation.cached_tokens is None:
+            return generation
+        return replace(generation, cached_tokens=max(0, generation.cached_tokens - read))
+
+    async def _exchange(
+        self, work: Continuation, stop_texts: Sequence[str], slot: int | None, on_tokens: OnTokens | None
+    ) -> Retryable | None:
+        if self.beginnings is not None and slot is not None and not work.tokens:
+            await self.beginnings.put(work.request.path, work.request.ids, slot)
+        return await super()._exchange(work, stop_texts, slot, on_tokens)
 
 
 def new_folder() -> Path:

@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from tertulia.engines.base import EngineError, Generation, OnTokens, Request
-from tertulia.engines.beginnings import Beginnings, new_folder, remove
-from tertulia.engines.client import HttpEngine
-from tertulia.engines.generation import Continuation
+from tertulia.engines.base import EngineError
+from tertulia.engines.beginnings import Beginnings, ReadsOnce, new_folder, remove
 from tertulia.engines.gguf import GgufFacts
 from tertulia.engines.hub import resolve_model
-from tertulia.engines.loading import load, read_through
+from tertulia.engines.loading import load, pebble_path, read_through
 from tertulia.engines.memory import MemoryPlan, free_memory, plan_memory
-from tertulia.engines.patience import Retryable
 from tertulia.engines.progress import Progress, Tell, aside, untold
-from tertulia.errors import TertuliaError
 
 MAX_SLOTS = 256  # llama.cpp's bound on sequences
 MAX_THREADS = 512  # and on threads
 SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
 
 
-def pebble_path() -> Path:
-    """The packaged model's GGUF file.
-
-    Raises:
-        TertuliaError: The package was built without it.
-    """
-    path = Path(str(resources.files("tertulia"))) / "models" / "pebble" / "pebble.gguf"
-    if not path.is_file():
-        raise TertuliaError(
-            f"the packaged model {path} is missing: install the released wheel, or give a GGUF file as model"
-        )
-    return path
-
-
-class EmbeddedEngine(HttpEngine):
+class EmbeddedEngine(ReadsOnce):
     """A GGUF model in this process.
 
     Args:
@@ -107,8 +87,7 @@ class EmbeddedEngine(HttpEngine):
         except BaseException:
             remove(self._folder)
             raise
-        self._beginnings = Beginnings(self._ask, self._folder) if self._folder else None
-        self._read_here: dict[str, int] = {}
+        self.beginnings = Beginnings(self._ask, self._folder) if self._folder else None
         self._url = self._server.listening_address
         try:
             await super().__aenter__()
@@ -126,23 +105,6 @@ class EmbeddedEngine(HttpEngine):
         # Deleting the server ends it; what was under way ends first, for its connections are closed.
         self._server = None
         remove(self._folder)
-
-    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
-        """Continue `request.ids`; a prompt that other paths have begun with is not read again."""
-        self._read_here.pop(request.path, None)
-        generation = await super().generate(request, on_tokens=on_tokens)
-        read = self._read_here.pop(request.path, 0)
-        if not read or generation.cached_tokens is None:
-            return generation
-        return replace(generation, cached_tokens=max(0, generation.cached_tokens - read))
-
-    async def _exchange(
-        self, work: Continuation, stop_texts: Sequence[str], slot: int | None, on_tokens: OnTokens | None
-    ) -> Retryable | None:
-        if self._beginnings is not None and slot is not None and not work.tokens:
-            path = work.request.path
-            self._read_here[path] = await self._beginnings.put(path, work.request.ids, slot)
-        return await super()._exchange(work, stop_texts, slot, on_tokens)
 
     def _prepare(self, tell: Tell) -> None:
         """Everything before the load, which lets no Python run: it must not come as a surprise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,23 @@ from tertulia.engines.base import EngineError
 from tertulia.engines.gguf import GgufFacts, shards_of
 from tertulia.engines.memory import MemoryPlan, size
 from tertulia.engines.progress import Progress, Tell
+from tertulia.errors import TertuliaError
 
 READ_AT_ONCE = 1 << 24
+
+
+def pebble_path() -> Path:
+    """The packaged model's GGUF file.
+
+    Raises:
+        TertuliaError: The package was built without it.
+    """
+    path = Path(str(resources.files("tertulia"))) / "models" / "pebble" / "pebble.gguf"
+    if not path.is_file():
+        raise TertuliaError(
+            f"the packaged model {path} is missing: install the released wheel, or give a GGUF file as model"
+        )
+    return path
 
 
 def read_through(facts: GgufFacts, tell: Tell) -> None:

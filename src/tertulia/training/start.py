@@ -9,7 +9,7 @@ import gguf
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from tertulia.engines.embedded import pebble_path
+from tertulia.engines.loading import pebble_path
 from tertulia.errors import TertuliaError
 from tertulia.training import pretrain
 from tertulia.training.data import Mix
