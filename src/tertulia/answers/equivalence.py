@@ -53,6 +53,8 @@ def equivalent(gold: str, answer: str, language: str | None = None) -> bool:
         language: The language of the question (`de`), in whose way numbers are read: see docs/grading.md. Where it is
             not known, a number that languages read differently is read in one way, never in both.
     """
+    if max(len(gold), len(answer)) > LONGEST:
+        return bool(gold.split()) and gold.split() == answer.split()
     mine, theirs = _plain(gold), _plain(answer)
     # A decimal may be a rounded fraction, which takes a longer look.
     exact = mine == theirs or not _MAY_BE_FRACTION.search(gold + answer)
@@ -75,8 +77,9 @@ def group_answers(answers: Sequence[str | None], language: str | None = None) ->
     integers: list[tuple[int, str]] = []
     others: list[tuple[int, str]] = []
     for index, answer in enumerate(answers):
-        number = None if answer is None else _plain(answer)
-        text = (answer or "") if number is not None else tidy(answer or "")
+        long = len(answer or "") > LONGEST
+        number = None if answer is None or long else _plain(answer)
+        text = " ".join((answer or "").split()) if number is not None or long else tidy(answer or "")
         if not text:
             groups.append(None)
             continue
@@ -87,9 +90,9 @@ def group_answers(answers: Sequence[str | None], language: str | None = None) ->
             firsts = others if whole else others + integers
             original = answer or ""
             # Each as it was, for what is typeset as a unit tells; and both as a model writes them.
-            same = (i for i, first in firsts if _same(first, original, language, gold=False))
+            same = (i for i, first in firsts if not long and _same(first, original, language, gold=False))
             known[key] = next(same, index)
-            if known[key] == index:
+            if known[key] == index and not long:
                 (integers if whole else others).append((index, original))
         groups.append(known[key])
     return groups
@@ -125,7 +128,7 @@ def _same(a: str, b: str, language: str | None, gold: bool, depth: int = 0) -> b
     a, b = tidy(a), tidy(b)
     if not a or not b:
         return False
-    if max(len(a), len(b)) > LONGEST or depth > _DEEPEST:
+    if depth > _DEEPEST:
         return a == b
     if comparable(a) == comparable(b):
         return True

@@ -88,7 +88,7 @@ def stated_answer(text: str, kind: Kind = "math", language: str | None = None) -
 def is_correct(extracted: str | None, gold: str, kind: Kind = "math", language: str | None = None) -> bool:
     """Whether an extracted answer means what the gold answer means; False for None.
 
-    "math": see `tertulia.answers.equivalence`; may wait for math-verify, so call it off the event loop. "choice":
+    "math": see `tertulia.answers.equivalence`; may take milliseconds, so call it off the event loop. "choice":
     both are the same letter, however they are written: "B", "(b)", "B) 5 m". `language` is that of the question.
     """
     if extracted is None:

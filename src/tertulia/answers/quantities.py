@@ -38,7 +38,7 @@ _BASES = {
 _NAMES_BASE = re.compile("_|[Bb]as|^0[xob]")
 _TIME = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))?\s*(?:([ap])\.?\s?m\.?|Uhr|h)?", re.IGNORECASE)
 _WORD = r"[^\W\d_]+(?:['’][^\W\d_]+)?\.?(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
-_UNIT = re.compile(rf"{_WORD}(?:\s*(?:/|\bper\b|-|\s)\s*{_WORD}){{0,4}}")
+_UNIT = re.compile(rf"{_WORD}(?:\s*(?:/|\bper\b|-|\s)\s*{_WORD}){{0,7}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,9 @@ def unit(tail: str, typeset: bool = False) -> str | None:
     """
     words = _words()
     apart, tail = typeset or tail[:1].isspace(), tail.strip().rstrip(". ").replace("\\Omega", "Ω").replace("\\mu ", "µ")
+    tail = re.sub(r"^/\s*(?=[^\W\d_]{2})", "", tail)
     if apart:
-        tail = re.sub(r"^(?:d['’]|(?:de|of|von|du|des|из)\s+)(?=\S)", "", tail)
+        tail = re.sub(r"^(?:d['’]|(?:de|of|von|du|des|из|a|an|the|each|every)\s+)(?=\S)", "", tail)
     if tail[:1] == "(" and tail[-1:] == ")":
         tail = tail[1:-1].strip()
     tail = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", tail, flags=re.IGNORECASE).removeprefix("-")
@@ -151,7 +152,8 @@ def unit(tail: str, typeset: bool = False) -> str | None:
     first = parts[0]
     if first.isascii() and len(first) == 1 and first not in letters and not (typeset and len(parts) > 1):
         return None
-    short = first.isascii() and (len(first) == 2 or (len(first) == 3 and not apart)) and not typeset
+    phrase = typeset or (apart and len(parts) > 1)  # 5 on food is no product of letters
+    short = first.isascii() and (len(first) == 2 or (len(first) == 3 and not apart)) and not phrase
     if short and first not in words["short"]:
         return None
     return "/".join(_one_form(part) for part in re.sub(r"\bper\b", "/", tail).split("/"))

@@ -78,7 +78,7 @@ class Comparison:
 def compare(
     records: Mapping[str, Sequence[CircleRecord]], *, weight: float = CACHED_WEIGHT, seed: int = 0
 ) -> Comparison:
-    """Compares arms. May wait for math-verify: off the event loop.
+    """Compares arms. Compares answers: off the event loop.
 
     Args:
         records: The circles of each arm, by its label; the arm `independent` is the reference.

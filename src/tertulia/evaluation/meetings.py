@@ -99,7 +99,7 @@ class Listener:
 def effects(
     result: Result, heard: Mapping[int, Sequence[Mapping[str, Any]]], profile: Profile, close: str, truth: Truth
 ) -> list[Effect]:
-    """What each meeting did to each path that was there. May wait for math-verify: off the event loop.
+    """What each meeting did to each path that was there. Compares answers: off the event loop.
 
     Args:
         result: What the circle came to.

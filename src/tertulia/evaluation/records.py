@@ -165,7 +165,7 @@ class CircleRecord:
 def path_records(
     paths: Sequence[Path], voters: Sequence[int], question: Question, steps: Steps | None = None
 ) -> tuple[PathRecord, ...]:
-    """Records of a circle's paths. May wait for math-verify: off the event loop.
+    """Records of a circle's paths. Compares answers: off the event loop.
 
     Args:
         paths: Of the circle.
@@ -195,7 +195,7 @@ def circle_record(
     effects: Sequence[Effect],
     steps: Steps | None = None,
 ) -> CircleRecord:
-    """The record of a finished circle. May wait for math-verify: off the event loop.
+    """The record of a finished circle. Compares answers: off the event loop.
 
     Args:
         result: What the circle came to.

@@ -41,7 +41,7 @@ class Question:
     scorer: str = ""
 
     def right(self, answer: str | None) -> bool:
-        """Whether an extracted answer is right; False for None. May wait for math-verify: off the event loop.
+        """Whether an extracted answer is right; False for None. Compares answers: off the event loop.
 
         Raises:
             TertuliaError: the scorer cannot be found. One line.
