@@ -147,12 +147,12 @@ async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None
 def test_the_pace_of_a_run_is_told_with_the_most_that_is_left() -> None:
     pace = Pace()
     pace.observe(_start(2, 1000), 100.0)
-    assert pace.line(109.0) == "no token yet: the model reads the question"
+    assert pace.line(109.0) == "no token yet: the model reads the question, then writes its first tokens"
     pace.observe(Event("tokens", 0, {"count": 100}), 110.0)
     pace.observe(Event("tokens", 1, {"count": 300}), 120.0)
-    assert pace.line(120.0) == "400 tokens, 40 tokens/s, 0 of 2 paths done, at most 40 s left"
+    assert pace.line(120.0) == "400 tokens, 20 tokens/s, 0 of 2 paths done, at most 80 s left"
     pace.observe(Event("answer", 0, {"answer": "7"}), 130.0)
-    assert pace.line(130.0) == "400 tokens, 20 tokens/s, 1 of 2 paths done, at most 35 s left"
+    assert pace.line(140.0) == "400 tokens, 10 tokens/s, 1 of 2 paths done, at most 70 s left"
 
 
 def test_a_beginning_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

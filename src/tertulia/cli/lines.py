@@ -56,7 +56,7 @@ class Pace:
     def __init__(self) -> None:
         self._tokens: Counter[int] = Counter()
         self._ended: set[int] = set()
-        self._paths, self._budget, self._first = 0, 0, 0.0
+        self._paths, self._budget, self._began = 0, 0, 0.0
 
     def observe(self, event: Event, now: float) -> None:
         """Takes in one event.
@@ -66,9 +66,9 @@ class Pace:
             now: Seconds of a clock.
         """
         if event.kind == "start":
+            self._began = now
             self._paths, self._budget = event.data["settings"]["paths"], event.data["settings"]["budget"]
         elif event.kind == "tokens" and event.path is not None:
-            self._first = self._first or now
             self._tokens[event.path] += event.data["count"]
         elif event.kind in ("answer", "stopped", "failed") and event.path is not None:
             self._ended.add(event.path)
@@ -80,9 +80,10 @@ class Pace:
             now: Seconds of the same clock.
         """
         total = self._tokens.total()
-        if not total or now <= self._first:
-            return "no token yet: the model reads the question"
-        rate = total / (now - self._first)
+        if not total or now <= self._began:
+            return "no token yet: the model reads the question, then writes its first tokens"
+        # Not since the first of them: tokens come in stretches, and the first one would look like a flash.
+        rate = total / (now - self._began)
         owed = sum(max(0, self._budget - self._tokens[path]) for path in range(self._paths) if path not in self._ended)
         return (
             f"{total:,} tokens, {rate:.0f} tokens/s, {len(self._ended)} of {self._paths} paths done, "
