@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -94,6 +93,7 @@ import asyncio, sys
 from pathlib import Path
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.evaluation.bench import Bench
+from tertulia.evaluation.where import Where
 from tertulia.training.collect import collect
 from tertulia.training.leap_t import Run
 run, out = Run.model_validate_json(sys.argv[1]), Path(sys.argv[2])
@@ -221,19 +221,6 @@ def test_ideal_traces_are_right_and_of_all_kinds(traces):
     assert any(trace.meetings for trace in found) and 20 < len(found) <= 40
 
 
-def batches_of(trainer: Any) -> list[tuple[Any, Any, Any]]:
-    """Ids, labels and mask of every batch that reaches the model while it trains."""
-    seen: list[tuple[Any, Any, Any]] = []
-
-    def look(module: Any, positional: Any, named: dict[str, Any]) -> None:
-        seen.append(tuple(named[name].clone() for name in ("input_ids", "labels", "attention_mask")))  # type: ignore[arg-type]
-
-    hook = trainer.model.register_forward_pre_hook(look, with_kwargs=True)
-    trainer.train()
-    hook.remove()
-    return seen
-
-
 def check_labels(seen: list[tuple[Any, Any, Any]], known: list[Trace]) -> int:
     """That each row is a trace, and each of its labels as its kind wants it; how many rows there were."""
     by_ids = {tuple(trace.ids): trace for trace in known}
@@ -272,6 +259,7 @@ def fine_tuning(**training: Any) -> Run:
 
 def test_what_was_put_in_carries_no_loss_in_the_batch_that_reaches_the_model(small, tmp_path):
     from tertulia.training import sft
+    from trainings import batches_of
 
     known = read_traces(small)
     assert {span.kind for trace in known for span in trace.spans} == OWN | PUT_IN
@@ -289,6 +277,7 @@ def test_what_was_put_in_carries_no_loss_in_the_batch_that_reaches_the_model(sma
 
 def test_the_check_of_the_batch_fails_without_the_mask(small, tmp_path, monkeypatch):
     from tertulia.training import sft
+    from trainings import batches_of
 
     monkeypatch.setattr(sft, "labels", lambda trace: trace.ids)
     trainer = sft.make_trainer(fine_tuning(batch=8), small, tmp_path / "out")
@@ -309,12 +298,12 @@ def test_traces_that_do_not_suit_the_model_get_one_line(small, tmp_path):
     foreign = [Trace("q", 0, 0, "leap", "4", True, 0, masks.fingerprint(scripted), [Part("thought", [1, 2])])]
     with pytest.raises(TertuliaError, match="ids of another tokenizer"):
         sft.rows([*known, *foreign], tokenizer, 999, "here")
+    with pytest.raises(TertuliaError, match=r"no multiple of 1 processes with .*rows_at_once 3"):
+        sft.make_trainer(fine_tuning(rows_at_once=3), small, tmp_path)
     for text, said in (("", "holds no trace"), ('{"question": "q"}', "line 1 of .* is no trace")):
         small.write_text(text)
         with pytest.raises(TertuliaError, match=said):
             read_traces(small)
-    with pytest.raises(TertuliaError, match=r"no multiple of 1 processes with .*rows_at_once 3"):
-        sft._arguments(fine_tuning(rows_at_once=3), tmp_path)
 
 
 def test_the_engine_and_the_base_model_split_the_probe_alike(extra):
@@ -350,31 +339,19 @@ def test_a_killed_fine_tuning_ends_like_a_whole_one_and_exports_to_gguf(small, t
 
     from tertulia.training import sft
     from tertulia.training.export import compare, write_gguf
-    from tertulia.training.trainer import WHOLE
+    from trainings import kill_at, tear, updates
 
     file = tmp_path / "run.toml"
     values = "\n".join(f"{name} = {value}" for name, value in (TRAINING | {"epochs": 3}).items())
     file.write_text(f"[training]\n{values}\n")
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     arguments = [str(file), "--data", str(small), "--out", str(killed)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tertulia.training.sft", *arguments],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-    )
-    while not (killed / "checkpoints" / "checkpoint-2" / WHOLE).exists():
-        assert child.poll() is None
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert not (killed / "model" / WHOLE).exists(), "it was over before it could be killed"
-    torn = killed / "checkpoints" / "checkpoint-5"
-    torn.mkdir(exist_ok=True)  # as a kill in the middle of writing leaves one
-    (torn / WHOLE).unlink(missing_ok=True)
+    kill_at(2, killed, "-m", "tertulia.training.sft", *arguments)
+    tear(5, killed)
     command.sft(file, small, killed, 1)
     command.sft(file, small, whole, 1)
     for out in (killed, whole):
-        steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+        steps = updates(out)
         assert steps[-1] == 6 and steps.count(1) == 1, "it began again"
         assert list((out / "log").glob("events*"))
     ours, theirs = (load_file(out / "model" / "model.safetensors") for out in (whole, killed))

@@ -418,6 +418,7 @@ def test_the_second_update_on_a_batch_is_clipped_on_log_probabilities_of_before(
     # Halves of the group differ whatever they came to, so there is something to learn.
     trainer.reward_funcs = [lambda completion_ids, **more: [float(at < 2) for at in range(len(completion_ids))]]
     rollouts: list[Any] = []
+    # TRL's name is private, and pinned by this test: nothing public tells how often it samples.
     honest = trainer._generate_and_score_completions
 
     def noted(inputs: Any) -> Any:

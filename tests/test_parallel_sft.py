@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,23 +20,15 @@ from tertulia.training import parallel, parallel_sft  # noqa: E402
 from tertulia.training.masks import IGNORED  # noqa: E402
 from tertulia.training.parallel_run import Run, questions_of  # noqa: E402
 from tertulia.training.start import load_start  # noqa: E402
-from tertulia.training.trainer import WHOLE  # noqa: E402
 from tertulia.world.language import LANGUAGES, Language  # noqa: E402
 from tertulia.world.problems import problem  # noqa: E402
 from tertulia.world.spoken import off_target  # noqa: E402
 from tertulia.world.traces import trace  # noqa: E402
+from trainings import batches_of, kill_at, one_thread, updates  # noqa: E402, F401
 
 TRAINING: dict[str, Any] = {
     "paradigm": "sft", "steps": 2, "prompts": 4, "learning_rate": 1e-3, "save_every": 1,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +101,6 @@ def test_a_thought_led_to_a_language_is_learnt_after_what_leads_it(tokenizer, th
 
 
 # What carries loss, and in which order it comes.
-
-
-def batches_of(trainer: Any) -> list[tuple[Any, Any, Any]]:
-    """Ids, labels and mask of every batch that reaches the model while it trains."""
-    seen: list[tuple[Any, Any, Any]] = []
-
-    def look(module: Any, positional: Any, named: dict[str, Any]) -> None:
-        seen.append(tuple(named[name].clone() for name in ("input_ids", "labels", "attention_mask")))  # type: ignore[arg-type]
-
-    hook = trainer.model.register_forward_pre_hook(look, with_kwargs=True)
-    trainer.train()
-    hook.remove()
-    return seen
 
 
 def check_batches(seen: list[tuple[Any, Any, Any]], run: Run, tokenizer: Any) -> None:
@@ -267,21 +241,11 @@ def test_a_killed_fine_tuning_ends_like_a_whole_one(tmp_path) -> None:
     values = "\n".join(f"{name} = {json.dumps(value)}" for name, value in (TRAINING | {"steps": 6}).items())
     file.write_text(f'[training]\n{values}\n[data]\nlanguages = ["en"]\ndifficulty = "easy"\n')
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tertulia.training.parallel", str(file), "--out", str(killed)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-    )
-    while not (killed / "checkpoints" / "checkpoint-2" / WHOLE).exists():
-        assert child.poll() is None
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert not (killed / "model" / WHOLE).exists(), "it was over before it could be killed"
+    kill_at(2, killed, "-m", "tertulia.training.parallel", str(file), "--out", str(killed))
     run = Run.load(file)
     parallel.train(run, killed)
     parallel.train(run, whole)
-    steps = [json.loads(line)["step"] for line in (killed / "metrics.jsonl").read_text().splitlines()]
+    steps = updates(killed)
     assert steps[-1] == 6 and steps.count(1) == 1, "it began again"
     assert list((killed / "log").glob("events*"))
     ours, theirs = (load_file(out / "model" / "model.safetensors") for out in (whole, killed))
@@ -300,7 +264,6 @@ def test_a_run_that_is_made_longer_goes_on(tmp_path) -> None:
     parallel.train(short, tmp_path / "grows")
     parallel.train(long, tmp_path / "grows")
     parallel.train(long, tmp_path / "whole")
-    lines = (tmp_path / "grows" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [1, 2]
+    assert updates(tmp_path / "grows") == [1, 2]
     ours, theirs = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("grows", "whole"))
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)

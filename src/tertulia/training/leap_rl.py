@@ -77,7 +77,7 @@ class Run(Table):
         """Reads a run file.
 
         Raises:
-            TertuliaError: The file is missing, is no TOML, or has an unknown, missing or wrong key. One line.
+            TertuliaError: As `Table.read`. One line.
         """
         return cls.read(path, EXAMPLE)
 

@@ -111,7 +111,7 @@ class Run(Table):
         """Reads a run file.
 
         Raises:
-            TertuliaError: The file is missing, is no TOML, or has an unknown or wrong key. One line.
+            TertuliaError: As `Table.read` and `check`. One line.
         """
         run = cls.read(path, EXAMPLE)
         run.check()
