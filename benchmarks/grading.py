@@ -69,6 +69,18 @@ def gsm8k_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
+def gsm8k_words(path: Path) -> list[Pair]:
+    """The last number of each worked solution with the words behind it, 18 dollars a day; and the next number."""
+    pairs: list[Pair] = []
+    for row in rows(path):
+        solution, _, final = row["answer"].partition("####")
+        found = re.search(r">>\s?([\d,.]+)(\s+[A-Za-z][^<>=\d]{0,40}?)\.?\s*$", solution.strip())
+        gold = final.strip().replace(",", "")
+        if found and found[1].replace(",", "").rstrip(".") == gold and gold.isdecimal():
+            pairs += [(str(int(gold) + more), found[1] + found[2], not more, "en") for more in (0, 1)]
+    return pairs
+
+
 def math_pairs(path: Path) -> list[Pair]:
     """The answer of each row against the box of its own worked solution, which is right by definition."""
     found = ((row["answer"], boxed(row["solution"])) for row in rows(path) if "solution" in row)
@@ -204,6 +216,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for path in arguments.gsm8k:
         agreement(f"GSM8K steps, {path.name}", gsm8k_pairs(path))
+        agreement(f"GSM8K numbers with words, {path.name}", gsm8k_words(path))
     for path in arguments.math:
         agreement(f"MATH boxes, {path.name}", math_pairs(path))
     for path in arguments.pairs:

@@ -63,6 +63,7 @@ _EASTERN = re.compile(
 _EASTERN_FRACTION = re.compile(rf"([\d{_EAST}]+)分[之の]([\d{_EAST}]+)")
 _EASTERN_PART = re.compile(r"\s*(\d[\d.,]*|.)")
 _SCRIPTS_WITHOUT_BLANKS = ("th", "zh", "ja")
+_OWN_ONLY = {"tiers": "fr", "miles": "es"}  # in English those of a cake and of a road
 _NO_NUMBER = re.compile(r"พันธุ์|ล้านนา|打[印火开電电]")
 
 
@@ -239,7 +240,7 @@ def _scale(rest: str, language: str | None) -> tuple[Fraction, str] | None:
     tables = _scales()
     known = [language] if language in tables else []
     attached = rest == stripped
-    # A known language is spoken, or English; tiers are thirds in French alone, and of a cake in English.
+    # A known language is spoken, or English.
     others = ("en", *_SCRIPTS_WITHOUT_BLANKS) if known else tables
     for name in [*known, *(other for other in others if other != language)]:
         if name in _SCRIPTS_WITHOUT_BLANKS:
@@ -252,7 +253,7 @@ def _scale(rest: str, language: str | None) -> tuple[Fraction, str] | None:
             continue
         if len(word) == 1 and word in "kK" and not attached:
             continue  # 5 K is a temperature
-        if word == "tiers" and language != "fr":
+        if _OWN_ONLY.get(word.lower(), language) != language and not stripped.startswith("miles de"):
             continue
         if word == "mil" and name == "en" and language != "en":
             continue  # in Spanish a thousand
