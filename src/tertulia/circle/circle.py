@@ -1,78 +1,131 @@
-"""The circle: N paths of one question that think, summarise, hear each other, and answer."""
+"""The circle: N paths of one question that think, say where they stand, hear each other, and answer."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 from tertulia.answers.equivalence import group_answers
 from tertulia.circle.board import Board
-from tertulia.circle.company import Company, together
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.circle.thinker import Thinker
+from tertulia.circle.voting import Verdict, vote_async
+from tertulia.engines.base import EngineError
 
 
-class Circle(Company):
-    """The paths of one question, and the board they post on.
+class Settled(Exception):
+    """Enough paths agree: the others need not go on."""
+
+
+class Circle:
+    """The paths of one question, and the board they post on. A path that fails is data: the others go on.
 
     Args:
         run: What all paths share.
-        name: Identity of the circle, e.g. "q0/c0".
-        story: Names the question for random draws.
+        meets: Whether the paths meet.
+
+    Attributes:
+        paths: All paths that generated anything, in order of their index.
+        voters: The paths whose answers the verdict is of.
+        verdict: The answer, and how it came about; of nobody until `vote`.
+        settled: Whether enough paths agreed before all had come to their end.
     """
 
-    def __init__(self, run: Run, name: str, story: str):
-        paths = [Path(index, f"{name}/p{index}", exact=run.exact) for index in range(run.settings.paths)]
-        super().__init__(Thinker(run, story, meets=run.settings.meets), paths)
+    def __init__(self, run: Run, *, meets: bool):
         self.run = run
-        self.board = Board(run, name, story)
-        self.agreed = False
+        self.thinker = Thinker(run, meets=meets)
+        self.board = Board(run)
+        self.paths: list[Path] = []
+        self.voters: list[Path] = []
+        self.verdict = Verdict(None, {}, 0, 0, False)
+        self.settled = False
+        self._lost: dict[int, str] = {}  # failed and not recorded yet, for the engine may be gone for all
         self._moved = asyncio.Event()
-        self._going: asyncio.Future[None] | None = None
 
-    async def solve(self, question: str) -> None:
+    @property
+    def active(self) -> list[Path]:
+        """The paths that still have something to do."""
+        return self.of(self.paths, "thinking", "meeting", "last call", "closed", "unanswered")
+
+    def of(self, paths: Sequence[Path], *places: str) -> list[Path]:
+        """Those of the paths that stand at one of these places, and have not failed."""
+        return [path for path in paths if path.place in places and path.index not in self._lost]
+
+    def meeting(self, paths: Sequence[Path]) -> list[Path]:
+        """Those of the paths that are at a meeting."""
+        return self.of(paths, "meeting", "last call")
+
+    async def solve(self) -> None:
         """Takes every path from its prompt to its end; only in sync mode do paths wait for each other."""
-        await self.begin(question)
-        if self.run.settings.mode == "board":
-            await self.without_waiting()
-        while self.active:
-            await self.step(self.active)
-        await self.end()
+        settings = self.run.settings
+        await self.begin([self.run.prompt(path, meets=self.thinker.meets) for path in range(settings.paths)])
+        try:
+            if settings.mode == "board":
+                await together(*map(self.alone, self.paths))
+            while self.active:
+                await self.step(self.active)
+        except Settled:
+            self.settled = True
+            await self.each(self.thinker.close if settings.settle else self.thinker.stop, self.active)
+        await self.vote(self.paths)
 
-    async def begin(self, question: str) -> None:
-        """Asks every path the question."""
-        meets = self.thinker.meets
-        prompts = [self.run.prompt(path.index, question, meets=meets) for path in self.paths]
-        await self.each(self.thinker.begin, self.paths, prompts)
+    async def begin(self, prompts: Sequence[str]) -> list[Path]:
+        """Adds a path for each of these prompts, and asks it."""
+        first, run = len(self.paths), self.run
+        new = [Path(first + at, f"{run.name}/p{first + at}", exact=run.exact) for at in range(len(prompts))]
+        self.paths += new
+        await self.each(self.thinker.begin, new, prompts)
+        return new
 
     async def step(self, paths: Sequence[Path]) -> None:
         """From here through the next meeting of these paths."""
-        await self.each(self.thinker.think, paths)
-        await self.stop_if_agreed()
-        await self.each(self.thinker.summarise, meeting(paths))
+        await self.each(self.think, paths)
+        await self.each(self.thinker.state, self.meeting(paths))
         self.board.post(paths)
+        await self.settle()
         await self.let_catch_up(paths)
-        heard = await self.board.route(meeting(paths))
-        await self.each(self.thinker.hear, meeting(paths), heard)
+        heard = await self.board.route(self.meeting(paths))
+        await self.each(self.thinker.hear, self.meeting(paths), heard)
 
-    async def without_waiting(self) -> None:
-        """Every path goes its own way, and hears the newest posts when it comes to a meeting."""
+    async def think(self, path: Path) -> None:
+        """Lets a path think up to its next meeting or its end; one that finishes may settle the question."""
+        await self.thinker.think(path)
+        if path.finished:
+            self.board.post([path])
+            await self.settle()
 
-        async def alone(path: Path) -> None:
-            while path.active:
-                await self.step([path])
-            self._tell_moved()
+    async def alone(self, path: Path) -> None:
+        """A path goes its own way, and hears the newest posts when it comes to a meeting."""
+        while path in self.active:
+            await self.step([path])
+        self._tell_moved()
 
-        self._going = asyncio.ensure_future(together(*map(alone, self.paths)))
-        try:
-            await self._going
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not self.agreed or (task is not None and task.cancelling()):
-                raise
-            await self.each(self.thinker.stop, self.active)
+    async def each(self, act: Callable[..., Awaitable[None]], paths: Sequence[Path], *more: Sequence[Any]) -> None:
+        """Lets these paths do the same at once, each with its own of the further arguments."""
+        await together(*(self._guarded(act, *arguments) for arguments in zip(paths, *more, strict=True)))
+
+    async def settle(self) -> None:
+        """Whether enough paths agree: with `consensus_stop` those that finished, with `settle` all that are sure.
+
+        Raises:
+            Settled: They do, and others are still at work.
+        """
+        settings = self.run.settings
+        if settings.settle:
+            enough = max(2, round(settings.settle * settings.paths))
+            answers = [post.claims.answer for post in self.board.posts.values() if post.claims.answer]
+        else:
+            enough = settings.consensus_stop
+            answers = [path.answer for path in self.paths if path.finished and path.answer is not None]
+        if self.settled or not enough or len(answers) < enough or not self.active:
+            return
+        groups = Counter(await asyncio.to_thread(group_answers, answers, settings.language))
+        if max(groups.values()) >= enough:
+            raise Settled
 
     async def let_catch_up(self, paths: Sequence[Path]) -> None:
         """In board mode a path that would close its thought before half of its peers have come as far lets them.
@@ -81,28 +134,69 @@ class Circle(Company):
         """
         self._tell_moved()
         if self.run.settings.mode == "board":
-            for path in meeting(paths):
+            for path in self.meeting(paths):
                 while path.place == "last call" and self.board.is_ahead(path, self.paths):
                     await self._moved.wait()
+
+    async def vote(self, voters: Sequence[Path]) -> None:
+        """Ends the circle: the verdict is the vote of these paths; journaled, so that it can be read again.
+
+        Paths that failed last are recorded now. Where none is left the engine is gone: nothing is recorded.
+
+        Raises:
+            EngineError: No path came to an end. The same command tries again from where they were.
+        """
+        run = self.run
+        if self._lost and not any(path.place in ("finished", "stopped") for path in self.paths):
+            raise EngineError(f"all {len(self.paths)} paths failed: {next(iter(self._lost.values()))}")
+        await self._record_failed(self._lost)
+        self.voters = list(voters)
+        key = f"{run.name}/verdict"
+        live = key not in run.journal
+
+        async def record() -> dict[str, object]:
+            verdict = await vote_async(
+                [path.answer for path in voters],
+                lengths=[path.tokens.generated for path in voters],
+                rule=run.settings.vote,
+                seed=f"{run.settings.seed} {run.story}",
+                language=run.settings.language,
+            )
+            whole = replace(verdict, of=len(self.paths) if run.settings.method == "leap-single" else len(voters))
+            return {"kind": "verdict", "settled": self.settled, **asdict(whole)}
+
+        value = await run.journal.once(key, record)
+        self.verdict = Verdict(*(value[name] for name in ("answer", "votes", "spoke", "of", "tie")))
+        run.tell("verdict", None, value, live=live)
 
     def _tell_moved(self) -> None:
         """Wakes the paths that let others catch up."""
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def stop_if_agreed(self) -> None:
-        """Stops the paths that still think once enough have finished with one answer."""
-        enough = self.run.settings.consensus_stop
-        answers = [path.answer for path in self.paths if path.finished and path.answer is not None]
-        if not enough or len(answers) < enough or self.agreed:
-            return
-        self.agreed = max(Counter(await asyncio.to_thread(group_answers, answers)).values()) >= enough
-        if self.agreed and self._going is not None:
-            self._going.cancel()
-        elif self.agreed:
-            await self.each(self.thinker.stop, self.active)
+    async def _guarded(self, act: Callable[..., Awaitable[None]], path: Path, *arguments: Any) -> None:
+        lost = dict(self._lost)
+        self.run.answered.discard(path.index)
+        try:
+            await act(path, *arguments)
+        except EngineError as error:
+            self._lost[path.index] = str(error)
+        if path.index in self.run.answered:  # the engine lives: what failed before this failed by itself
+            await self._record_failed(lost)
+
+    async def _record_failed(self, lost: dict[int, str]) -> None:
+        for index, error in list(lost.items()):
+            if self._lost.pop(index, None) is not None:
+                await self.thinker.fail(self.paths[index], error)
 
 
-def meeting(paths: Sequence[Path]) -> list[Path]:
-    """Those of the paths that are at a meeting."""
-    return [path for path in paths if path.at_meeting]
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all of `work` at once; the first error stops the rest and is raised as it is."""
+    tasks = [asyncio.ensure_future(part) for part in work]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,7 +1,7 @@
-"""What a path states in a form that a program can read: step results, and the answer so far.
+"""What a path holds at a moment, in a form that a program can compare: step results, or the answer so far.
 
-Claims are read from the path's own words only: its summaries, its thought, its answer. Nothing that was put
-into the path (prompt, cue, heard text) is ever looked at.
+Claims are read from the path's own words only: its summaries, its thought, its answer, and what it answered when it
+was asked in a side branch. Nothing that was put into the path (prompt, cue, heard text) is ever looked at.
 """
 
 from __future__ import annotations
@@ -10,23 +10,119 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from tertulia.answers.equivalence import group_answers
 from tertulia.answers.extract import extract_answer
-from tertulia.circle.path import Path
+from tertulia.circle.path import Path, Span
 from tertulia.model import ClaimPatterns
 
 LONGEST_VALUE = 80
 """Characters of a claimed value that are told to peers."""
 
+Finding = Literal["differ", "agree", "none"]
+
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What one path claims at present.
+class Difference:
+    """What a path holds beside what its peers hold.
+
+    Attributes:
+        finding: Whether peers differ, agree, or have nothing to compare.
+        outvoted: Whether another value has more holders than one's own (of step results: by the margin).
+        mine: One's own value; None without one.
+        other: The value that most of those hold who hold another one.
+        count: Peers that hold it.
+        total: Peers that claim anything there.
+        step: The step it is about; None where answers are compared.
+        votes: Peers for each answer, most first; empty where steps are compared.
+        holders: Peers that hold `other`.
+        dissenters: Peers that claim another answer than one's own.
+    """
+
+    finding: Finding
+    outvoted: bool = False
+    mine: str | None = None
+    other: str | None = None
+    count: int = 0
+    total: int = 0
+    step: int | None = None
+    votes: tuple[tuple[str, int], ...] = ()
+    holders: frozenset[int] = frozenset()
+    dissenters: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerClaims:
+    """The answer a path holds.
+
+    Attributes:
+        answer: The answer; None where it has none, or is not sure enough of it.
+        sure: How sure it is, from 0 to 1; None where it said so in its own words, or nobody knows.
+    """
+
+    answer: str | None = None
+    sure: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.answer is not None
+
+    @property
+    def doubtful(self) -> tuple[int, ...]:
+        """What can be rechecked: step numbers, or 0 for the answer."""
+        return (0,)
+
+    def said(self) -> str | None:
+        """What a summary would say, so that routers have something to compare; None where nothing can."""
+        return None
+
+    def is_ahead(self, peers: Sequence[tuple[Claims | None, bool]]) -> bool:
+        """Whether most peers have not come as far; answers do not tell."""
+        return False
+
+    def compare(self, peers: Mapping[int, Claims], margin: int, language: str | None = None) -> Difference:
+        """This answer beside those of the peers. May wait for math-verify: run it off the event loop.
+
+        Args:
+            peers: Latest claims of the others, by path; equivalent answers are counted together.
+            margin: Of no meaning to answers.
+            language: The question's, for the ways in which numbers are written.
+        """
+        who = [peer for peer, claims in peers.items() if claims.answer is not None]
+        answers = [self.answer, *(peers[peer].answer for peer in who)]
+        groups = dict(zip(who, (grouped := group_answers(answers, language))[1:], strict=True))
+        counts = Counter(group for group in groups.values() if group is not None)
+        votes = sorted(((answers[group] or "", count) for group, count in counts.items()), key=_most_first)
+        own = counts.get(grouped[0], 0) if grouped[0] is not None else 0
+        others = {group: count for group, count in counts.items() if group != grouped[0]}
+        if not others:
+            finding: Finding = "agree" if votes and self.answer is not None else "none"
+            return Difference(finding, mine=self.answer, total=counts.total(), votes=tuple(votes))
+        best = min(others, key=lambda group: (-others[group], answers[group] or ""))
+        return Difference(
+            finding="differ",
+            outvoted=others[best] > own + (self.answer is not None),
+            mine=self.answer,
+            other=answers[best],
+            count=others[best],
+            total=counts.total(),
+            votes=tuple(votes),
+            holders=frozenset(peer for peer, group in groups.items() if group == best),
+            dissenters=frozenset(peer for peer, group in groups.items() if group not in (None, grouped[0])),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the journal."""
+        return {"answer": self.answer} | ({} if self.sure is None else {"sure": round(self.sure, 4)})
+
+
+@dataclass(frozen=True, slots=True)
+class StepClaims:
+    """The results of the steps a path has stated, for models that state steps.
 
     Attributes:
         steps: The value of each step, by step number, in order.
-        answer: The claimed answer; for a path that claims steps and has not finished, its last step's value.
+        answer: The claimed answer; for a path that has not finished, its last step's value.
         fresh: Steps written since the path last heard its peers.
         again: Steps that it has written more than once.
     """
@@ -39,74 +135,125 @@ class Claims:
     def __bool__(self) -> bool:
         return bool(self.steps) or self.answer is not None
 
+    @property
+    def doubtful(self) -> tuple[int, ...]:
+        """Steps that can be rechecked: no step twice, for a path sent back to one line for ever never ends."""
+        return tuple(step for step in self.fresh or tuple(self.steps) if step not in self.again)
+
+    def said(self) -> str | None:
+        """The steps in a line, so that routers have something to compare."""
+        return " ".join(f"{step}={value}" for step, value in self.steps.items()) or None
+
+    def is_ahead(self, peers: Sequence[tuple[Claims | None, bool]]) -> bool:
+        """Whether most peers have neither claimed the last step of these nor come to their end.
+
+        Args:
+            peers: Claims of each peer, and whether it is at its end.
+        """
+        if not self.steps:
+            return False
+        last = max(self.steps)
+        there = [end or (isinstance(claims, StepClaims) and last in claims.steps) for claims, end in peers]
+        return 2 * sum(there) < len(peers)
+
+    def compare(self, peers: Mapping[int, Claims], margin: int, language: str | None = None) -> Difference:
+        """The first step of mine at which another value has more holders than mine, myself counted.
+
+        Args:
+            peers: Latest claims of the others; those without a claim for a step do not count there.
+            margin: So many more holders; with 0, as many will do.
+            language: Of no meaning to steps, whose values are compared as text.
+        """
+        stated = {peer: claims.steps for peer, claims in peers.items() if isinstance(claims, StepClaims)}
+        for step, value in self.steps.items():
+            held = Counter(steps[step] for steps in stated.values() if step in steps)
+            others = {other: count for other, count in held.items() if other != value}
+            if not others:
+                continue
+            # Among equally many holders the smaller text: the same on every machine.
+            other = min(others, key=lambda name: (-others[name], name))
+            if others[other] >= held[value] + 1 + margin:
+                holders = frozenset(peer for peer, steps in stated.items() if steps.get(step) == other)
+                return Difference("differ", True, value, other, others[other], held.total(), step, holders=holders)
+        return Difference("agree")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the journal."""
+        return {"answer": self.answer, "steps": {str(step): value for step, value in self.steps.items()}}
+
+
+Claims = AnswerClaims | StepClaims
+"""What a path holds, in either form."""
+
+
+def claims_of(path: Path, patterns: ClaimPatterns, think_close: str, reading: AnswerReading) -> Claims:
+    """What the path claims at present: in its own words where they can be read, else as it answered when asked.
+
+    Args:
+        path: Whose claims.
+        patterns: How steps are read; without patterns only answers are.
+        think_close: The text that closes a thought.
+        reading: The form of the answer, its language, and how sure an answer that was asked for must be.
+    """
+    if patterns.summary_step is not None:
+        claims = read_steps(path.spans, patterns, think_close, held=path.place == "last call" and path.held is not None)
+        return claims if not path.finished else _with_answer(claims, path.answer)
+    if path.finished:
+        return AnswerClaims(short(path.answer) if path.answer else None)
+    stated = stated_answer(path, reading)
+    if stated is not None or path.asked is None:
+        return AnswerClaims(short(stated) if stated else None)
+    answer, sure = path.asked.answer, path.asked.sure
+    enough = answer is not None and (sure is None or sure >= reading.sure)
+    return AnswerClaims(short(answer) if answer and enough else None, sure)
+
 
 @dataclass(frozen=True, slots=True)
-class Marker:
-    """The first step at which another value has more holders than one's own.
+class AnswerReading:
+    """How answers of a run are read.
 
     Attributes:
-        step: The step's number.
-        mine: One's own value.
-        other: The value that most hold.
-        count: Peers that hold it.
-        total: Peers that claim this step.
+        kind: Form of the answer.
+        language: Of the question.
+        sure: How sure an answer that was asked for must be to be posted, from 0 to 1.
     """
 
-    step: int
-    mine: str
-    other: str
-    count: int
-    total: int
+    kind: Literal["math", "choice"] = "math"
+    language: str | None = None
+    sure: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Claimed answers of the peers beside one's own; equivalent answers are counted together.
-
-    Attributes:
-        mine: One's own claimed answer, None without one.
-        votes: Peers for each answer, most first; one's own answer keeps the form in which one wrote it.
-        dissenters: Peers that claim another answer than one's own.
-    """
-
-    mine: str | None
-    votes: tuple[tuple[str, int], ...]
-    dissenters: frozenset[int]
-
-    @property
-    def total(self) -> int:
-        """Peers that claim an answer."""
-        return sum(count for _, count in self.votes)
-
-    @property
-    def outvoted(self) -> bool:
-        """Whether another answer has more holders than one's own, oneself counted."""
-        own = sum(count for answer, count in self.votes if answer == self.mine) + (self.mine is not None)
-        return any(count > own for answer, count in self.votes if answer != self.mine)
+def stated_answer(path: Path, reading: AnswerReading) -> str | None:
+    """The answer in the path's own words as they stand, its summaries too; None where none can be read."""
+    own = [span.text for span in path.spans if span.kind in ("thought", "summary", "answer")]
+    return next((answer for text in reversed(own) if (answer := extract_answer(text, reading.kind))), None)
 
 
-def read_claims(path: Path, patterns: ClaimPatterns, think_close: str | None = None) -> Claims:
-    """What the path claims at present, from its own words.
+def read_steps(
+    spans: Sequence[Span], patterns: ClaimPatterns, think_close: str | None = None, *, held: bool = False
+) -> StepClaims:
+    """The steps that a path has stated, from its own words.
 
     Later statements override earlier ones. A step written again in the thought, or given another value in a
     summary, drops the claims of the steps after it: they were reached from what is no longer held.
 
     Args:
-        path: Whose claims.
-        patterns: How steps are read; without patterns only answers are.
+        spans: Of the path.
+        patterns: How steps are read.
         think_close: The text that closes a thought, which is no part of its last line.
+        held: Whether the path is about to close its thought, so that its last line is whole.
     """
     steps: dict[int, str] = {}
     fresh: set[int] = set()
     written: Counter[int] = Counter()
     boxed: str | None = None
-    for place, span in enumerate(path.spans):
+    for place, span in enumerate(spans):
         text = span.text
         if span.kind == "thought":
             text, closed = _open_part(text, think_close)
-            last = place == len(path.spans) - 1
+            last = place == len(spans) - 1
             # A line that is still being written says nothing yet: "3) 85*2=1" may become 170.
-            whole = text if closed or (last and path.held is not None) else text[: text.rfind("\n") + 1]
+            whole = text if closed or (last and held) else text[: text.rfind("\n") + 1]
             for step, value in _steps(patterns.thought_step, whole):
                 _drop_after(steps, step)
                 steps[step] = value
@@ -123,10 +270,10 @@ def read_claims(path: Path, patterns: ClaimPatterns, think_close: str | None = N
             fresh.clear()
         if span.kind in ("thought", "summary", "answer"):
             boxed = extract_answer(text) or boxed
-    answer = path.answer if path.finished else (boxed or (steps[max(steps)] if steps else None))
+    answer = boxed or (steps[max(steps)] if steps else None)
     ordered = {step: short(steps[step]) for step in sorted(steps)}
     again = frozenset(step for step, times in written.items() if times > 1)
-    return Claims(ordered, short(answer) if answer else None, tuple(sorted(fresh & set(steps))), again)
+    return StepClaims(ordered, short(answer) if answer else None, tuple(sorted(fresh & set(steps))), again)
 
 
 def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
@@ -145,46 +292,14 @@ def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
     return thought.endswith("\n") and len(_steps(thought_step, thought)) >= wanted
 
 
-def first_difference(mine: Claims, peers: Sequence[Claims], margin: int = 1) -> Marker | None:
-    """The first step of mine at which another value has more holders than mine, myself counted.
-
-    Args:
-        mine: My claims.
-        peers: Latest claims of the others; those without a claim for a step do not count there.
-        margin: So many more holders; with 0, as many will do.
-    """
-    for step, value in mine.steps.items():
-        held = Counter(peer.steps[step] for peer in peers if step in peer.steps)
-        others = {other: count for other, count in held.items() if other != value}
-        if not others:
-            continue
-        # Among equally many holders the smaller text: the same on every machine.
-        other = min(others, key=lambda name: (-others[name], name))
-        if others[other] >= held[value] + 1 + margin:
-            return Marker(step, value, other, others[other], held.total())
-    return None
-
-
-def tally(mine: Claims, peers: Mapping[int, Claims]) -> Tally:
-    """The peers' claimed answers beside mine. May wait for math-verify: run it off the event loop.
-
-    Args:
-        mine: My claims.
-        peers: Latest claims of the others, by path.
-    """
-    who = [peer for peer, claims in peers.items() if claims.answer is not None]
-    answers = [mine.answer, *(peers[peer].answer for peer in who)]
-    groups = group_answers(answers)
-    counts = Counter(group for group in groups[1:] if group is not None)
-    votes = sorted(((answers[group] or "", count) for group, count in counts.items()), key=_most_first)
-    dissent = frozenset(peer for peer, group in zip(who, groups[1:], strict=True) if group not in (None, groups[0]))
-    return Tally(mine.answer, tuple(votes), dissent)
-
-
 def short(value: str) -> str:
     """A claimed value on one line, cut where no answer is that long."""
     value = " ".join(value.split())
     return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"
+
+
+def _with_answer(claims: StepClaims, answer: str | None) -> StepClaims:
+    return StepClaims(claims.steps, short(answer) if answer else None, claims.fresh, claims.again)
 
 
 def _most_first(vote: tuple[str, int]) -> tuple[int, str]:

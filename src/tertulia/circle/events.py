@@ -1,40 +1,30 @@
-"""What an observer of a run is told while it goes on."""
+"""What an observer of a run is told: the records of its journal, and tokens while they arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-EventKind = Literal[
-    "loading", "start", "tokens", "segment", "summary", "heard", "meeting", "answer", "stopped", "failed", "verdict"
-]
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, told to an observer while the run goes on.
+    """Something that happened in a run.
 
     Attributes:
-        kind: What happened; `data` holds:
-            "loading": before the start, "text" and "done" (0 to 1; None for what is said once).
-            "start": "question", "settings", "engine", "model", "mode".
-            "tokens": "count", tokens that just came.
-            "segment": "place", where the path stands, and "tokens" generated in it.
-            "summary": "text" (None where nobody will hear it), "outcome" ("read" where nothing was written), "claims"
-                (steps and answer).
-            "heard": "text", "peers", "meeting", "finding".
-            "meeting": "index", "heard" (a list of peers for each path).
-            "answer": "answer", None where the path finished without one.
-            "stopped": nothing. "failed": "error".
-            "verdict": "answer", "votes", "spoke", "of", "tie".
+        kind: "start" (`data` is the journal's header), "tokens" (`data["count"]` tokens have just come; never
+            journaled), or the kind of a journal record, whose value `data` is (docs/journal.md lists them): "prompt",
+            "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "stopped" and "failed" of a
+            path; "plan", "meeting", "settled", "survivor" and "verdict" of the circle.
         path: Index of the path; None where it concerns the whole circle.
         data: As listed under `kind`.
+        live: Whether it has just happened; False where it was read from the journal.
     """
 
-    kind: EventKind
+    kind: str
     path: int | None
-    data: dict[str, Any]
+    data: Mapping[str, Any]
+    live: bool = True
 
 
 Observer = Callable[[Event], None]

@@ -1,23 +1,23 @@
-"""How heard claims are told: in quotes, as in the paper (LeaP, section 3.3), or as a digest of ours.
+"""How heard claims are told, one class a way: `Frame` is what they share, `FRAMES` finds them by name.
 
-A *digest* sets the claims of all peers beside the hearer's own; agreement and disagreement are counted and
-marked by the program, so that the model need only react. No bad message travels: whatever a peer wrote is
-neutralised, so that it can open or close nothing in the hearer, and bounded in length.
+*quotes* tells peers' summaries, as in the paper (LeaP, section 3.3). A *digest* sets the claims of all peers beside the
+hearer's own; agreement and disagreement are counted and marked by the program, so that the model need only react.
+*working* and *answer* tell an outvoted path one other path's own words, or its answer, in the first person and without
+tags, and tell nothing to anybody else. No bad message travels: what a peer said was made harmless when it was posted.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol
 
-from tertulia.circle.claims import Claims, Tally, first_difference, tally
+from tertulia.circle.claims import Claims, Difference, Finding
+from tertulia.errors import TertuliaError
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
-
-Finding = Literal["differ", "agree", "doubt", "none"]
 
 # What tokenizers and chat formats use as tags. "a < b", "x<3, y>2" and "p<q and r>s" are none.
 _TAG = re.compile(
@@ -45,17 +45,19 @@ _INVISIBLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The latest that a path put on the board.
+    """The latest that a path put on the board; everything in it has been made harmless.
 
     Attributes:
         path: Index of the path.
-        summary: What it wrote, neutralised; None where nothing that can travel was written.
+        summary: What it wrote for the others; None where nothing that can travel was written.
         claims: What it claims.
+        words: The last sentences of its own thought.
     """
 
     path: int
     summary: str | None
     claims: Claims
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,18 @@ class Heard:
     """What one path hears at one meeting.
 
     Attributes:
-        text: The framed text.
+        text: The text that is put in.
         peers: Peers whose claims were counted or whose words were quoted.
-        finding: How the path's claims compare.
+        finding: How the path's claims compare; "doubt" where they agree and are to be rechecked.
         interrupts: Whether a path at its last call is to hear this rather than to finish.
         step: The step that was marked, or that is to be rechecked; None without one.
-        other: The value, neutralised, that most peers are told to have there.
-        lie: Whether that value was put into the mouths of peers (`tertulia.evaluation.wrong_peers`, or a false marker).
+        other: The value that most peers are told to have there.
+        lie: Whether that value was put into the mouths of peers by a control.
     """
 
     text: str
     peers: tuple[int, ...]
-    finding: Finding
+    finding: Finding | Literal["doubt"]
     interrupts: bool
     step: int | None = None
     other: str | None = None
@@ -82,36 +84,16 @@ class Heard:
 
     def to_json(self) -> dict[str, Any]:
         """The value for the journal."""
-        return {
-            "text": self.text,
-            "peers": list(self.peers),
-            "finding": self.finding,
-            "interrupts": self.interrupts,
-            "step": self.step,
-            "other": self.other,
-            "lie": self.lie,
-        }
+        return asdict(self) | {"peers": list(self.peers)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Heard:
-        """What `to_json` wrote; older journals do not tell what was marked."""
-        marked = value.get("step"), value.get("other"), value.get("lie", False)
-        return cls(value["text"], tuple(value["peers"]), value["finding"], value["interrupts"], *marked)
+        """What `to_json` wrote."""
+        return cls(**{**value, "peers": tuple(value["peers"])})
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Tells paths what their peers claim.
-
-    Attributes:
-        settings: Frame, doubt and placebo.
-        wording: The words.
-        stepwise: Whether paths claim step results; else their claimed answers are compared.
-    """
-
-    settings: Settings
-    wording: Wording
-    stepwise: bool
+class Frame(Protocol):
+    """Tells a path what its peers hold."""
 
     def tell(
         self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
@@ -124,121 +106,188 @@ class Frame:
             mine: The hearer's own post.
             peers: Posts whose claims are counted.
             quoted: Posts whose words may be quoted, best first.
-            draw: Decides about doubt and placebos.
+            draw: Decides what is random.
             meeting: Which it is, from 0.
         """
-        match self.settings.placebo:
-            case "recheck":
-                return self._recheck(mine.claims, draw, ()) or self._agree(())
-            case "false":
-                return self._false(mine.claims, draw)
-            case "echo":
-                told = self._tell(mine, (mine,), (mine,), draw, meeting)
-                return Heard(told.text, (), told.finding, told.interrupts)
-        return self._tell(mine, peers, quoted, draw, meeting)
+        ...
 
-    def _tell(
-        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int
-    ) -> Heard:
-        who = tuple(post.path for post in peers if post.claims)
-        marked: tuple[int | None, str | None] = (None, None)
-        if self.stepwise:
-            marker = first_difference(mine.claims, [post.claims for post in peers], self.settings.margin)
-            finding: Finding = "differ" if marker else "agree"
-            outvoted = marker is not None
-            text = ""
-            if marker:
-                marked = marker.step, neutral(marker.other)
-                text = self._step_text(marker.step, marker.mine, marker.count, marker.total, marker.other)
-        else:
-            votes = tally(mine.claims, {post.path: post.claims for post in peers})
-            finding = "differ" if votes.dissenters else "agree" if votes.total and votes.mine else "none"
-            outvoted = votes.outvoted
-            text = self._votes_text(votes)
-            if self.settings.frame == "digest":
-                quoted = [post for post in quoted if post.path in votes.dissenters]
-        doubted = None
+
+@dataclass(frozen=True)
+class Worded:
+    """What the packaged frames share.
+
+    Attributes:
+        settings: Margin, doubt, language.
+        wording: The words.
+    """
+
+    settings: Settings
+    wording: Wording
+
+    def difference(self, mine: Post, peers: Sequence[Post]) -> Difference:
+        """The hearer's claims beside those of its peers."""
+        claims = {post.path: post.claims for post in peers}
+        return mine.claims.compare(claims, self.settings.margin, self.settings.language)
+
+    def doubt(self, finding: Finding, mine: Post, who: tuple[int, ...], draw: random.Random, meeting: int) -> Heard | None:
+        """What a path hears that agrees, and is asked to recheck all the same; None for most."""
         early = not self.settings.doubt_until or meeting < self.settings.doubt_until
-        if finding == "agree" and early and draw.random() < self.settings.doubt:
-            doubted = self._recheck(mine.claims, draw, who)
-        if self.settings.frame == "quotes":
-            step = doubted.step if doubted else marked[0]
-            return replace(self._quotes(quoted, doubted, finding, outvoted), step=step, other=marked[1])
+        if finding != "agree" or not early or draw.random() >= self.settings.doubt:
+            return None
+        return recheck(self.wording, mine.claims, draw, who)
+
+
+@dataclass(frozen=True)
+class Digest(Worded):
+    """The program compares; the path hears the first difference that matters."""
+
+    def tell(
+        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
+    ) -> Heard:
+        """See `Frame.tell`."""
+        found = self.difference(mine, peers)
+        who = tuple(post.path for post in peers if post.claims)
+        doubted = self.doubt(found.finding, mine, who, draw, meeting)
         if doubted:
             return doubted
-        if finding == "agree":
-            return self._agree(who)
-        words = self._quoted(quoted) if finding == "differ" and not self.stepwise else ""
+        if found.finding == "agree":
+            return agree(self.settings, self.wording, mine.claims, who)
+        text = marker_text(self.wording, found)
+        words = ""
+        if found.step is None:
+            quoted = [post for post in quoted if post.path in found.dissenters]
+            words = quotes(self.wording, quoted) if found.finding == "differ" else ""
         lines = self.wording.framed("\n".join(filter(None, (text, words))))
         heard = tuple(dict.fromkeys((*who, *(post.path for post in quoted if words))))
-        check = self.wording.check if text and finding == "differ" else ""
-        return Heard(lines + check, heard, finding, outvoted, *marked)
+        check = self.wording.check if text and found.finding == "differ" else ""
+        other = found.other if found.step is not None else None
+        return Heard(lines + check, heard, found.finding, found.outvoted, found.step, other)
 
-    def _quotes(self, quoted: Sequence[Post], doubted: Heard | None, finding: Finding, outvoted: bool) -> Heard:
+
+@dataclass(frozen=True)
+class Quotes(Worded):
+    """Peers' summaries, named; then the sentence that asks to compare (LeaP, section 3.3)."""
+
+    def tell(
+        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
+    ) -> Heard:
+        """See `Frame.tell`."""
+        found = self.difference(mine, peers)
+        who = tuple(post.path for post in peers if post.claims)
+        doubted = self.doubt(found.finding, mine, who, draw, meeting)
         told = [post for post in quoted if post.summary]
-        text = self.wording.framed(self._quoted(told) or self.wording.quote_none) + self.wording.check
+        text = self.wording.framed(quotes(self.wording, told) or self.wording.quote_none) + self.wording.check
+        heard = tuple(post.path for post in told)
+        other = found.other if found.step is not None else None
         if doubted:
-            text += doubted.text
-        peers = tuple(post.path for post in told)
-        return Heard(text, peers, "doubt" if doubted else finding, outvoted or doubted is not None)
+            return Heard(text + doubted.text, heard, "doubt", True, doubted.step, other)
+        return Heard(text, heard, found.finding, found.outvoted, found.step, other)
 
-    def _quoted(self, posts: Sequence[Post]) -> str:
-        quote = self.wording.quote
-        told = [fill(quote, peer=post.path + 1, summary=post.summary) for post in posts if post.summary]
-        return self.wording.quote_join.join(told)
 
-    def _agree(self, who: tuple[int, ...]) -> Heard:
-        if self.settings.summaries == "read":
-            return Heard("", who, "agree", False)
-        text = self.wording.step_agree if self.stepwise else self.wording.answer_agree
-        return Heard(self.wording.framed(text), who, "agree", False)
+@dataclass(frozen=True)
+class Working(Worded):
+    """An outvoted path hears the last words of one path with the best-held other answer; the others hear nothing."""
 
-    def _recheck(self, mine: Claims, draw: random.Random, who: tuple[int, ...]) -> Heard | None:
-        """Asks to recheck a step written since the last meeting, or the answer; None where there is none.
+    with_words = True
 
-        No step is rechecked twice: a path that is sent back to the same line at every meeting never ends.
-        """
-        if not self.stepwise:
-            return Heard(self.wording.framed(self.wording.answer_doubt), who, "doubt", True)
-        steps = [step for step in mine.fresh or tuple(mine.steps) if step not in mine.again]
-        if not steps:
-            return None
-        step = draw.choice(steps)
-        return Heard(self.wording.step_doubt_text(step=step), who, "doubt", True, step)
-
-    def _false(self, mine: Claims, draw: random.Random) -> Heard:
-        """A marker that the program made up, at the placebo's rate; else agreement."""
-        peers = self.settings.paths - 1
-        steps = mine.fresh or tuple(mine.steps)
-        claimed = bool(steps) if self.stepwise else mine.answer is not None
-        if draw.random() >= self.settings.false_rate or not claimed or not peers:
-            return self._agree(())
-        count = draw.randint((peers + 2) // 3, peers)
-        step = None
-        if self.stepwise:
-            step = draw.choice(steps)
-            other = another(mine.steps[step], draw)
-            text = self._step_text(step, mine.steps[step], count, peers, other)
-        else:
-            other = another(mine.answer or "", draw)
-            text = self._votes_text(Tally(mine.answer, ((other, count),), frozenset()))
-        return Heard(self.wording.framed(text) + self.wording.check, (), "differ", True, step, other, True)
-
-    def _step_text(self, step: int, mine: str, count: int, total: int, other: str) -> str:
-        values = {"mine": neutral(mine), "other": neutral(other)}
-        return fill(self.wording.step_differ, step=step, count=count, total=total, **values)
-
-    def _votes_text(self, votes: Tally) -> str:
-        if not votes.votes:
-            return self.wording.answer_silent
-        first, *rest = ((neutral(answer), count) for answer, count in votes.votes)
+    def tell(
+        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
+    ) -> Heard:
+        """See `Frame.tell`."""
+        found = self.difference(mine, peers)
+        if not found.outvoted or found.other is None:
+            return self.doubt(found.finding, mine, (), draw, meeting) or Heard("", (), found.finding, False)
+        speakers = [post for post in peers if post.path in found.holders]
+        worded = [post for post in speakers if post.words] if self.with_words else []
+        speaker = draw.choice(worded or speakers)
         words = self.wording
-        told = [fill(words.answer_first, other=first[0], count=first[1], total=votes.total)]
-        told += [fill(words.answer_next, other=other, count=count) for other, count in rest]
-        others = words.answer_join.join(told)
-        if votes.mine is None:
-            return fill(words.answer_unknown, others=others)
-        return fill(words.answer_differ, mine=neutral(votes.mine), others=others)
+        values = {"other": found.other, "mine": found.mine, "working": speaker.words}
+        if worded:
+            template = words.plain_working if found.mine is not None else words.plain_working_unknown
+        else:
+            template = words.plain_answer if found.mine is not None else words.plain_answer_unknown
+        counts = fill(words.plain_counts, other=found.other, count=found.count, total=found.total)
+        text = fill(template, **values, counts=counts if self.settings.counts else "")
+        return Heard(text, (speaker.path,), "differ", True, other=found.other)
+
+
+@dataclass(frozen=True)
+class Answer(Working):
+    """An outvoted path hears the best-held other answer, without a working."""
+
+    with_words = False
+
+
+FRAMES: dict[str, Callable[[Settings, Wording], Frame]] = {
+    "digest": Digest,
+    "quotes": Quotes,
+    "working": Working,
+    "answer": Answer,
+}
+"""Frames by name; a user's own is added by `frame(name, made)`."""
+
+CONTROLS: dict[str, Callable[[Frame, Settings, Wording, str], Frame]] = {}
+"""What stands between the board and the frame to find out what meetings are worth, by name; the core has none.
+
+Each takes the frame, the settings, the words and what follows "=" in the setting `control`.
+"""
+
+
+def frame_of(settings: Settings, wording: Wording) -> Frame:
+    """The frame that the settings name, with the control around it if there is one.
+
+    Raises:
+        TertuliaError: Nobody has brought a control of this name.
+    """
+    made = FRAMES[settings.frame](settings, wording)
+    if not settings.control:
+        return made
+    name, _, argument = settings.control.partition("=")
+    if name not in CONTROLS:
+        known = ", ".join(CONTROLS) or "none is known before tertulia.evaluation.controls is imported"
+        raise TertuliaError(f"unknown control {name!r}: use one of {known}")
+    return CONTROLS[name](made, settings, wording, argument)
+
+
+def recheck(wording: Wording, mine: Claims, draw: random.Random, who: tuple[int, ...]) -> Heard | None:
+    """Asks to recheck a step, or the answer; None where there is nothing to recheck."""
+    if not mine.doubtful:
+        return None
+    step = draw.choice(mine.doubtful)
+    if not step:
+        return Heard(wording.framed(wording.answer_doubt), who, "doubt", True)
+    return Heard(wording.step_doubt_text(step=step), who, "doubt", True, step)
+
+
+def agree(settings: Settings, wording: Wording, mine: Claims, who: tuple[int, ...]) -> Heard:
+    """What is told where nobody differs: nothing, if claims are read from the thought."""
+    if settings.summaries == "read":
+        return Heard("", who, "agree", False)
+    text = wording.answer_agree if mine.doubtful == (0,) else wording.step_agree
+    return Heard(wording.framed(text), who, "agree", False)
+
+
+def marker_text(wording: Wording, found: Difference) -> str:
+    """A difference in words, without what surrounds it."""
+    if found.step is not None:
+        return fill(
+            wording.step_differ, step=found.step, count=found.count, total=found.total, mine=found.mine, other=found.other
+        )
+    if not found.votes:
+        return wording.answer_silent
+    first, *rest = found.votes
+    told = [fill(wording.answer_first, other=first[0], count=first[1], total=found.total)]
+    told += [fill(wording.answer_next, other=other, count=count) for other, count in rest]
+    others = wording.answer_join.join(told)
+    if found.mine is None:
+        return fill(wording.answer_unknown, others=others)
+    return fill(wording.answer_differ, mine=found.mine, others=others)
+
+
+def quotes(wording: Wording, posts: Sequence[Post]) -> str:
+    """The summaries of these posts, named."""
+    told = [fill(wording.quote, peer=post.path + 1, summary=post.summary) for post in posts if post.summary]
+    return wording.quote_join.join(told)
 
 
 def neutral(text: str, longest: int | None = None) -> str:
@@ -261,11 +310,11 @@ def neutral(text: str, longest: int | None = None) -> str:
     return text
 
 
-def another(value: str, draw: random.Random) -> str:
-    """A made-up value other than `value`: near it if it is a whole number."""
-    offset = draw.choice([-10, -5, -3, -2, -1, 1, 2, 3, 5, 10])
-    try:
-        number = int(value)
-    except ValueError:
-        return str(abs(offset))
-    return str(number + (abs(offset) if 0 <= number < 10 else offset))
+def last_words(text: str, longest: int) -> str:
+    """The end of a text from the beginning of a sentence on, harmless and in one line, at most so many characters."""
+    whole = neutral(text[-4 * longest :])
+    if len(whole) <= longest and len(text) <= 4 * longest:
+        return whole
+    tail = whole[-longest:]
+    start = re.search(r"[.!?。！？।॥]\s*", tail[: longest // 2])
+    return tail[start.end() :] if start else "…" + tail[tail.find(" ") + 1 :]

@@ -10,50 +10,48 @@ import asyncio
 from collections import Counter
 
 from tertulia.answers.equivalence import group_answers
-from tertulia.circle.circle import Circle, meeting
-from tertulia.circle.outcome import Outcome, verdict_of
+from tertulia.circle.circle import Circle
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.seeds import draw
 
 
-async def solve(run: Run, name: str, story: str, question: str) -> Outcome:
+async def solve(run: Run) -> Circle:
     """One exchange, one survivor: its answer is the verdict. Where all finished before, they vote."""
-    circle = Circle(run, name, story)
-    paths = circle.paths
-    await circle.begin(question)
+    circle = Circle(run, meets=run.settings.meets)
+    await circle.begin([run.prompt(path, meets=run.settings.meets) for path in range(run.settings.paths)])
+    paths = speakers = circle.paths
     await circle.each(circle.thinker.think, paths)
-    await circle.each(circle.thinker.summarise, meeting(paths))
+    await circle.each(circle.thinker.state, circle.meeting(paths))
     circle.board.post(paths)
-    speakers = paths
-    if waiting := meeting(paths):
-        survivor = await _survivor(circle, name, story, waiting)
+    if waiting := circle.meeting(paths):
+        survivor = await _survivor(circle, waiting)
         speakers = [survivor]
         heard = await circle.board.route(speakers)
         await circle.each(circle.thinker.stop, [path for path in circle.active if path is not survivor])
         circle.thinker.meets = False
         await circle.each(circle.thinker.hear, speakers, heard)
     await circle.each(circle.thinker.think, circle.active)
-    await circle.end()
-    verdict = await verdict_of(run, name, story, speakers, of=len(paths))
-    return Outcome(paths, circle.board.meetings, verdict, tuple(path.index for path in speakers))
+    await circle.vote(speakers)
+    return circle
 
 
-async def _survivor(circle: Circle, name: str, story: str, waiting: list[Path]) -> Path:
+async def _survivor(circle: Circle, waiting: list[Path]) -> Path:
     """The waiting path whose claimed answer has most holders on the board; journaled."""
+    run = circle.run
 
     async def choose() -> dict[str, object]:
         posts = circle.board.posts
         answers = [posts[path].claims.answer if path in posts else None for path in range(len(circle.paths))]
-        groups = await asyncio.to_thread(group_answers, answers)
+        groups = await asyncio.to_thread(group_answers, answers, run.settings.language)
         holders = Counter(group for group in groups if group is not None)
-        chance = draw(circle.run.settings.seed, story, "survivor")
+        chance = draw(run.settings.seed, run.story, "survivor")
         order = {path.index: chance.random() for path in waiting}
         support = {path.index: _held(holders, groups[path.index]) for path in waiting}
         best = max(waiting, key=lambda path: (support[path.index], order[path.index]))
         return {"kind": "survivor", "path": best.index}
 
-    record = await circle.run.journal.once(f"{name}/survivor", choose)
+    record = await run.journal.once(f"{run.name}/survivor", choose)
     return circle.paths[int(record["path"])]
 
 

@@ -1,19 +1,39 @@
-"""Ways to spend tokens on a question; they share the same path and engine code. One file each."""
+"""Ways to spend tokens on a question, by name; each takes what the paths share and gives a finished circle."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tertulia.circle import independent, leap, leap_single, moa
-from tertulia.circle.outcome import Outcome
+from tertulia.circle.circle import Circle
 from tertulia.circle.run import Run
 
-Method = Callable[[Run, str, str, str], Awaitable[Outcome]]
-"""Takes the run, the circle's name, the story for random draws, and the question."""
+Method = Callable[[Run], Awaitable[Circle]]
 
-BY_NAME: dict[str, Method] = {
-    "independent": independent.solve,
-    "leap": leap.solve,
-    "leap-single": leap_single.solve,
-    "moa": moa.solve,
-}
+
+async def leap(run: Run) -> Circle:
+    """LeaP: paths learn from each other while they think (arXiv 2505.07787, section 3); the verdict is their vote."""
+    circle = Circle(run, meets=run.settings.meets)
+    await circle.solve()
+    return circle
+
+
+async def independent(run: Run) -> Circle:
+    """Paths that never meet, and a vote over their answers: what every other method is compared to."""
+    return await leap(run)
+
+
+def method(name: str) -> Method:
+    """The method of this name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    if name not in METHODS:
+        from tertulia.circle import leap_single, moa
+
+        METHODS.update({"leap-single": leap_single.solve, "moa": moa.solve})
+    return METHODS[name]
+
+
+METHODS: dict[str, Method] = {"leap": leap, "independent": independent}
+"""Methods by name; a user's own is added here."""

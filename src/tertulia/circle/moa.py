@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tertulia.circle.company import Company
+from tertulia.circle.circle import Circle
 from tertulia.circle.frames import neutral
-from tertulia.circle.outcome import Outcome, verdict_of
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
-from tertulia.circle.thinker import Thinker
 from tertulia.errors import TertuliaError
 from tertulia.wording import fill
 
@@ -21,35 +19,26 @@ LONGEST_PROPOSAL = 4000
 """Characters of a proposal that an aggregating path reads."""
 
 
-async def solve(run: Run, name: str, story: str, question: str) -> Outcome:
+async def solve(run: Run) -> Circle:
     """Proposals by `paths` paths, `layers` layers of aggregation, the last of one path."""
+    settings = run.settings
     if not run.wording.moa:
         raise TertuliaError(
-            f"the method moa needs a model that follows instructions, and the wordings {run.profile.wording} "
+            f"the method moa needs a model that follows instructions, and the wordings {run.wording.name} "
             "have no prompt for it: use the method leap, or give a wording file with moa"
         )
-    thinker = Thinker(run, story, meets=False)
-    paths = await _layer(thinker, name, 0, run.settings.paths, run.prompt(0, question, meets=False))
-    last = paths
-    for layer in range(run.settings.layers):
+    circle = Circle(run, meets=False)
+    last = await circle.begin([run.prompt(0, meets=False)] * settings.paths)
+    await circle.each(circle.thinker.think, last)
+    for layer in range(settings.layers):
         proposals = _proposals(run, last)
         if not proposals:
             break
-        asked = run.led(0, fill(run.wording.moa, question=question, proposals=proposals))
-        size = 1 if layer == run.settings.layers - 1 else run.settings.paths
-        last = await _layer(thinker, name, len(paths), size, asked)
-        paths = paths + last
-    verdict = await verdict_of(run, name, story, last)
-    return Outcome(paths, [], verdict, tuple(path.index for path in last))
-
-
-async def _layer(thinker: Thinker, name: str, first: int, size: int, asked: str) -> list[Path]:
-    paths = [Path(index, f"{name}/p{index}", exact=thinker.run.exact) for index in range(first, first + size)]
-    company = Company(thinker, paths)
-    await company.each(thinker.begin, paths, [asked] * size)
-    await company.each(thinker.think, paths)
-    await company.end()
-    return paths
+        asked = run.led(0, fill(run.wording.moa, question=run.question, proposals=proposals))
+        last = await circle.begin([asked] * (1 if layer == settings.layers - 1 else settings.paths))
+        await circle.each(circle.thinker.think, last)
+    await circle.vote(last)
+    return circle
 
 
 def _proposals(run: Run, paths: Sequence[Path]) -> str:

@@ -21,7 +21,8 @@ SpanKind = Literal["prompt", "thought", "cue", "summary", "heard", "answer"]
 SPAN_KINDS: tuple[str, ...] = get_args(SpanKind)
 GENERATED_KINDS = frozenset({"thought", "summary", "answer"})  # written by the model; the others are put in
 
-Place = Literal["thinking", "meeting", "last call", "closed", "finished", "stopped", "failed"]
+Place = Literal["thinking", "meeting", "last call", "closed", "unanswered", "finished", "stopped", "failed"]
+PLACES: tuple[str, ...] = get_args(Place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class TokenCounts:
         generated: Everything the engine produced for the path: thought, summaries, answer, discarded.
         injected: Cues, heard text and a forced beginning put into the path (the prompt is not counted here).
         discarded: Generated tokens that were cut off again; part of `generated`.
+        forked: Generated tokens of side branches, which the path never contains; part of `generated`.
         cached: Prompt tokens the server took from its cache, summed over requests; None where it never says.
         prompt: Tokens of the question's prompt.
         sent: Prompt tokens of all requests, as the engine counted them, whether cached or not.
@@ -66,6 +68,7 @@ class TokenCounts:
     generated: int = 0
     injected: int = 0
     discarded: int = 0
+    forked: int = 0
     cached: int | None = None
     prompt: int = 0
     sent: int = 0
@@ -80,6 +83,7 @@ class TokenCounts:
             self.generated + other.generated,
             self.injected + other.injected,
             self.discarded + other.discarded,
+            self.forked + other.forked,
             sum(known) if known else None,
             self.prompt + other.prompt,
             self.sent + other.sent,
@@ -91,23 +95,25 @@ class Step:
     """One journaled change of a path.
 
     Attributes:
-        kind: What happened: "prompt", "thought", "summary", "heard", "kept", "closing", "answer", "failed"
-            or "stopped".
+        kind: What happened: "prompt", "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer",
+            "failed" or "stopped".
         spans: What joins the path, in order.
         discarded: Tokens generated in this step that do not join it.
-        held: Tokens generated in this step whose fate the next one decides: the close of a thought at a
-            last call.
+        held: Tokens generated in this step whose fate the next one decides: the close of a thought at a last call, or
+            the end of a path whose answer cannot be read.
+        fork: Tokens generated in a side branch: read, and thrown away.
         release: What becomes of the tokens that the step before held; they come before `spans`.
         place: Where the path stands after the step.
         prompt_tokens: Length of the context as the engine counted it; None without a generation.
         cached: How much of it came from the cache; None where the server does not say.
-        data: What else the journal should hold: how the generation ended, whom the path heard.
+        data: What else the journal should hold: how the generation ended, at which meeting the path heard.
     """
 
     kind: str
     spans: tuple[Span, ...] = ()
     discarded: Span | None = None
     held: Span | None = None
+    fork: Span | None = None
     release: Literal["keep", "discard"] | None = None
     place: Place = "thinking"
     prompt_tokens: int | None = None
@@ -120,36 +126,52 @@ class Step:
         if self.kind == "prompt":
             return 0
         made = [span for span in self.spans if span.kind in GENERATED_KINDS]
-        return sum(span.count for span in (*made, self.discarded, self.held) if span is not None)
+        return sum(span.count for span in (*made, self.discarded, self.held, self.fork) if span is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """The step as one journal value."""
-        return {
-            "kind": self.kind,
-            "spans": [span.to_json() for span in self.spans],
-            "discarded": self.discarded.to_json() if self.discarded else None,
-            "held": self.held.to_json() if self.held else None,
-            "release": self.release,
-            "place": self.place,
-            "prompt_tokens": self.prompt_tokens,
-            "cached": self.cached,
-            "data": dict(self.data),
-        }
+        """The step as one journal value; what is empty is left out, `data` stands beside the rest."""
+        made: dict[str, Any] = {"kind": self.kind, "place": self.place}
+        if self.spans:
+            made["spans"] = [span.to_json() for span in self.spans]
+        made |= {name: span.to_json() for name in SIDE if (span := getattr(self, name)) is not None}
+        made |= {name: value for name in PLAIN if (value := getattr(self, name)) is not None}
+        return made | dict(self.data)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Step:
-        """The step that `to_json` wrote; other keys of the record are ignored."""
+        """The step that `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: The value is no step.
+        """
+        if value["place"] not in PLACES:
+            raise ValueError(f"unknown place {value['place']!r}")
+        own = ("kind", "place", "spans", *SIDE, *PLAIN)
         return cls(
             kind=value["kind"],
-            spans=tuple(Span.from_json(span) for span in value["spans"]),
-            discarded=Span.from_json(value["discarded"]) if value["discarded"] else None,
-            held=Span.from_json(value["held"]) if value["held"] else None,
-            release=value["release"],
             place=value["place"],
-            prompt_tokens=value["prompt_tokens"],
-            cached=value["cached"],
-            data=value["data"],
+            spans=tuple(Span.from_json(span) for span in value.get("spans", ())),
+            **{name: Span.from_json(value[name]) for name in SIDE if name in value},
+            **{name: value.get(name) for name in PLAIN},
+            data={name: item for name, item in value.items() if name not in own},
         )
+
+
+SIDE = ("discarded", "held", "fork")
+PLAIN = ("release", "prompt_tokens", "cached")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a path answered when it was asked in a side branch.
+
+    Attributes:
+        answer: Its answer at that moment; None where it gave none.
+        sure: Mean probability of the answer's tokens, from 0 to 1; None where the engine does not give it.
+    """
+
+    answer: str | None
+    sure: float | None
 
 
 class Path:
@@ -173,7 +195,11 @@ class Path:
         opened: Whether it opened the present summary itself.
         open_summary: Whether a summary was begun and not closed.
         out_of_budget: Whether its thought was closed for it.
+        asked: What it answered in a side branch since it last thought; None where it was not asked.
+        loops: How often it was found to repeat itself.
+        looping: Whether it was when it last thought, and has heard nothing since.
         answer: The answer read from its own words; None until finished, or where there is none.
+        led: Whether it was led to its answer because none could be read from what it wrote.
         error: Why it failed, where it did.
     """
 
@@ -195,7 +221,11 @@ class Path:
         self.open_summary = False
         self.opened = False
         self.out_of_budget = False
+        self.asked: Asked | None = None
+        self.loops = 0
+        self.looping = False
         self.answer: str | None = None
+        self.led = False
         self.error: str | None = None
         self._ids: list[int] = []
         self._text: list[str] = []
@@ -249,12 +279,13 @@ class Path:
         self.steps += 1
         self.place = step.place
         self._release(step.release)
-        if step.prompt_tokens is not None and not self.exact:
+        if step.prompt_tokens is not None and not self.exact and step.fork is None:
             self._recount(step.prompt_tokens)
         for span in step.spans:
             self._append(span)
         self._count(step)
-        self.held = step.held
+        if step.held is not None or step.release is not None:
+            self.held = step.held
         self._remember(step)
 
     def _release(self, release: Literal["keep", "discard"] | None) -> None:
@@ -279,6 +310,7 @@ class Path:
         tokens = self.tokens
         tokens.generated += step.generated
         tokens.discarded += step.discarded.count if step.discarded else 0
+        tokens.forked += step.fork.count if step.fork else 0
         tokens.prompt += sum(span.count for span in step.spans if span.kind == "prompt")
         put = ("cue", "heard", "thought") if step.kind == "prompt" else ("cue", "heard")
         tokens.injected += sum(span.count for span in step.spans if span.kind in put)
@@ -294,24 +326,34 @@ class Path:
         """In text mode: what was put in is what the server counts beyond what it generated."""
         if not self.tokens.generated:
             self.tokens.prompt = prompt_tokens
-        kept = self.tokens.generated - self.tokens.discarded
+        kept = self.tokens.generated - self.tokens.discarded - self.tokens.forked
         self.tokens.injected = max(0, prompt_tokens - self.tokens.prompt - kept)
 
     def _remember(self, step: Step) -> None:
+        data = step.data
+        self.answer = data.get("answer", self.answer)
         match step.kind:
             case "thought":
-                self.opened = bool(step.data.get("opened"))
-            case "summary":
+                self.opened = bool(data.get("opened"))
+                self.looping = bool(data.get("loop"))
+                self.loops += self.looping
+                self.asked = None
+            case "summary" | "aside":
                 self.opened = False
-                self.summary = step.data["text"]
-                self.open_summary = step.data["outcome"] == "truncated"
+                self.summary = data["text"]
+                self.open_summary = data["outcome"] == "truncated" and step.kind == "summary"
+            case "asked":
+                self.asked = Asked(data["claim"], data["sure"])
             case "heard" | "kept":
                 self.meetings += 1
                 self.since_meeting = 0
-                self.answering = step.data.get("finding") == "differ"
+                self.looping = False
+                self.answering = data.get("finding") == "differ"
                 self.open_summary = False
-                self.last_calls += bool(step.data.get("last_call")) and step.kind == "heard"
+                self.last_calls += bool(data.get("last_call")) and step.kind == "heard"
             case "closing":
                 self.out_of_budget = True
+            case "answer":
+                self.led = self.led or bool(data.get("led"))
             case "failed":
-                self.error = step.data["error"]
+                self.error = data["error"]

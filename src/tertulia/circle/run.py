@@ -1,23 +1,57 @@
-"""What all paths of a run share: the engine, the model's ways, the words, the settings, the journal."""
+"""What all paths of a circle share, and what passes between a path and the engine."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from tertulia.circle.events import Event, EventKind, Observer
+from tertulia.circle.claims import AnswerReading
+from tertulia.circle.events import Event, Observer
 from tertulia.circle.journal import Journal
-from tertulia.circle.path import Span
-from tertulia.engines.base import Engine
-from tertulia.model import Dialect, Profile
+from tertulia.circle.path import Path, Span, SpanKind
+from tertulia.engines.base import Engine, EngineError, Generation, Request, Sampling, Token
+from tertulia.errors import TertuliaError
+from tertulia.model import Profile
+from tertulia.seeds import derive
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
 
+GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0)
 
-@dataclass(frozen=True)
+
+class Dialect(Protocol):
+    """How a model is asked, and how its thought opens and closes; empty for one that does not think aloud."""
+
+    @property
+    def think_open(self) -> str:
+        """What opens a thought, as text."""
+        ...
+
+    @property
+    def think_close(self) -> str:
+        """What closes a thought, as text."""
+        ...
+
+    @property
+    def open_ids(self) -> tuple[int, ...]:
+        """Ids of `think_open`; empty in text mode."""
+        ...
+
+    @property
+    def close_ids(self) -> tuple[int, ...]:
+        """Ids of `think_close`; empty in text mode."""
+        ...
+
+    async def beginning(self, user: str, opening: str = "") -> list[tuple[Any, tuple[int, ...], str]]:
+        """The prompt and the opening of the thought: kind of span, ids and text of each part."""
+        ...
+
+
+@dataclass
 class Run:
-    """What all paths of a run share.
+    """What all paths of a circle share.
 
     Attributes:
         engine: Continues token ids; entered already.
@@ -26,9 +60,15 @@ class Run:
         wording: The words about the question, in its language; they are put into thoughts too, unless led elsewhere.
         settings: What the run does.
         journal: Where every step is kept.
+        name: Identity of the circle, e.g. "q0/c0".
+        story: Names the question for random draws; the same story is drawn the same way.
+        question: The question.
         voices: The words of each thinking language, the first path's first, and so on in turn; empty for free thoughts.
         observer: Told what happens.
         beginnings: What the thought of each path begins with, for studies of forced beginnings; empty for none.
+        every: A meeting every so many thought tokens; 0 for none on the way.
+        arriving: Generations in progress, by path: what was put in for them, what they write, the tokens so far.
+        answered: Paths to which the engine has answered since they were taken out of here.
     """
 
     engine: Engine
@@ -37,28 +77,38 @@ class Run:
     wording: Wording
     settings: Settings
     journal: Journal
+    name: str
+    story: str
+    question: str
     voices: Sequence[Wording] = ()
     observer: Observer | None = None
     beginnings: Sequence[Span | None] = ()
+    every: int = 0
+    arriving: dict[int, tuple[tuple[Span, ...], SpanKind, list[Token]]] = field(default_factory=dict)
+    answered: set[int] = field(default_factory=set)
 
     @property
     def exact(self) -> bool:
         """Whether contexts and generations are exact ids."""
         return self.engine.info.mode == "ids"
 
+    @property
+    def forks(self) -> bool:
+        """Whether paths may be asked in side branches."""
+        return self.settings.forks and self.engine.info.rolls_back
+
+    @property
+    def reading(self) -> AnswerReading:
+        """How answers are read."""
+        return AnswerReading(self.settings.answer_kind, self.settings.language, self.settings.sure)
+
     def wording_of(self, path: int) -> Wording:
         """The words that are put into a path's thought: those of the language it is led to."""
         return self.voices[path % len(self.voices)] if self.voices else self.wording
 
-    def prompt(self, path: int, question: str, *, meets: bool) -> str:
-        """What a path is asked; one that meets is told what its meetings are.
-
-        Args:
-            path: Index of the path.
-            question: The question.
-            meets: Whether the path meets others.
-        """
-        asked = self.led(path, fill(self.wording.question, question=question))
+    def prompt(self, path: int, *, meets: bool) -> str:
+        """What a path is asked; one that meets is told what its meetings are, where the wording does that."""
+        asked = self.led(path, fill(self.wording.question, question=self.question))
         return asked + (self.wording.instruction if meets else "")
 
     def led(self, path: int, asked: str) -> str:
@@ -66,15 +116,89 @@ class Run:
         by_prompt = self.voices and self.settings.thinking_by == "prompt"
         return asked + (self.wording_of(path).think_in if by_prompt else "")
 
-    def first_sentence(self, path: int) -> str:
-        """What leads a path's thought to its language where a first sentence does; empty where none does."""
+    def opening(self, path: int, *, meets: bool) -> str:
+        """The first sentence of a path's thought; empty where it begins freely."""
         by_sentence = self.voices and self.settings.thinking_by == "sentence"
-        return self.wording_of(path).thinking if by_sentence else ""
+        words = self.wording_of(path)
+        return (words.thinking if by_sentence else "") + (words.thought_start if meets else "")
 
-    def tell(self, kind: EventKind, path: int | None, **data: Any) -> None:
+    def tell(self, kind: str, path: int | None, data: dict[str, Any], *, live: bool = True) -> None:
         """Tells the observer, where there is one."""
         if self.observer is not None:
-            self.observer(Event(kind, path, data))
+            self.observer(Event(kind, path, data, live))
+
+    async def generate(
+        self,
+        path: Path,
+        before: Sequence[Span],
+        limit: int,
+        kind: SpanKind,
+        *,
+        stop: tuple[str, ...] = (),
+        stop_at_close: bool = False,
+        fork: bool = False,
+    ) -> Generation:
+        """Has the engine go on with the path. It tries nothing twice: the client does that.
+
+        Args:
+            path: The path as it is.
+            before: What is put in first.
+            limit: At most so many tokens.
+            kind: What the tokens will be.
+            stop: Strings that end the generation.
+            stop_at_close: Whether the close of a thought ends it.
+            fork: Whether it is a side branch, drawn greedily and with probabilities.
+
+        Raises:
+            EngineError: The client gave up, or nothing came.
+        """
+        stop_ids: tuple[int, ...] = ()
+        if stop_at_close and len(self.dialect.close_ids) == 1:
+            stop_ids = self.dialect.close_ids
+        elif stop_at_close and self.dialect.think_close:
+            stop = (*stop, self.dialect.think_close)
+        arriving: list[Token] = []
+        if not fork:
+            self.arriving[path.index] = (tuple(before), kind, arriving)
+
+        def on_tokens(tokens: Sequence[Token]) -> None:
+            arriving.extend(tokens)
+            self.tell("tokens", path.index, {"count": len(tokens)})
+
+        request = Request(
+            path=path.name,
+            ids=path.ids + tuple(token for span in before for token in span.ids),
+            text=path.text + "".join(span.text for span in before),
+            max_tokens=limit,
+            sampling=GREEDY if fork else self.settings.sampling,
+            seed=derive(self.settings.seed, self.story, path.index, path.steps, kind),
+            stop=stop,
+            stop_ids=stop_ids,
+            logprobs=fork,
+        )
+        generation = await self.engine.generate(request, on_tokens=on_tokens)
+        self.answered.add(path.index)
+        if not generation.count and generation.finish not in ("end", "stop"):
+            raise EngineError(f"the engine gave path {path.name} not one token ({generation.finish})")
+        return generation
+
+    async def put(self, kind: SpanKind, text: str) -> Span:
+        """Text as a span, encoded with control tokens disabled: it can open and close nothing."""
+        if not self.exact:
+            return Span(kind, (), text, about(text))
+        ids = await self.engine.tokenize(text, special=False)
+        control = {*self.engine.info.end_ids, *_single(self.dialect.close_ids)}
+        if not control.isdisjoint(ids):
+            raise TertuliaError(
+                f"the engine reads control tokens in ordinary text ({text[:60]!r}): "
+                "use another engine, for heard text could close a thought here"
+            )
+        return Span(kind, ids, text, len(ids))
+
+    def close(self) -> list[Span]:
+        """The close of a thought, as spans; none for a model that does not think aloud."""
+        ids, text = self.dialect.close_ids, self.dialect.think_close
+        return [Span("cue", ids, text, len(ids) or about(text))] if text else []
 
 
 def voices(profile: Profile, settings: Settings, wording: Wording) -> tuple[Wording, ...]:
@@ -88,6 +212,21 @@ def voices(profile: Profile, settings: Settings, wording: Wording) -> tuple[Word
     Raises:
         TertuliaError: A language has no wordings.
     """
-    return tuple(
-        wording if code == wording.language else Wording.load(profile.wording, code) for code in settings.thinking
-    )
+    name = settings.words or profile.wording
+    return tuple(wording if code == wording.language else Wording.load(name, code) for code in settings.thinking)
+
+
+def how_sure(tokens: Sequence[Token]) -> float | None:
+    """Mean probability of these tokens, from 0 to 1 (geometric mean); None where the engine does not give it."""
+    known = [token.logprob for token in tokens if token.logprob is not None]
+    return math.exp(sum(known) / len(known)) if known and len(known) == len(tokens) else None
+
+
+def _single(ids: tuple[int, ...]) -> tuple[int, ...]:
+    """A close that is one token; one of several tokens is ordinary text."""
+    return ids if len(ids) == 1 else ()
+
+
+def about(text: str) -> int:
+    """About how many tokens a text is, where the server will tell only later."""
+    return 1 + len(text.encode()) // 4

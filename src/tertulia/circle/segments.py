@@ -14,6 +14,10 @@ from tertulia.engines.base import TEXT_ID, Generation, Token
 _LINE_END = re.compile(r"\n[ \t]*$")
 # A sentence that ends: a full stop of any script, with the quotes and brackets that close after it.
 _SENTENCE_END = re.compile(r"[.!?…。！？．；।॥؟۔]['\")\]}»”’」』]*(\s*)$")
+_SENTENCES = re.compile(r"[.!?…][\'\")\]}»”’]*(?=\s|$)|[。！？．；।॥؟۔][\'\")\]}»”’」』]*")
+LOOP = 320  # characters: about 64 tokens
+SHORTEST = 24  # characters of a stretch that counts as repeated
+MOST_LINES = 6
 _WIDE_END = re.compile(r"[。！？．；।॥؟۔]['\")\]}»”’」』]*$")
 
 
@@ -102,6 +106,24 @@ def keep_to_boundary(tokens: Sequence[Token], tail: int) -> int:
         return line
     sentence = next((at for at in whole if _ends_sentence(text, ends[at])), None)
     return len(tokens) if sentence is None else sentence
+
+
+def loops(text: str) -> bool:
+    """Whether a text ends in a loop: its last stretch (up to some 64 tokens) three times, or one line many times."""
+    lines = [line.strip() for line in text[-8 * LOOP :].split("\n") if line.strip()]
+    if len(lines) > MOST_LINES and len(set(lines[-MOST_LINES - 1 : -1])) == 1:
+        return True
+    tail = text[-3 * LOOP :]
+    return any(
+        tail.endswith(3 * stretch) for size in range(SHORTEST, len(tail) // 3 + 1) if (stretch := tail[-size:]).strip()
+    )
+
+
+def before_close(text: str, close: str) -> str:
+    """A text up to the close of a thought, cut back to its last whole sentence; empty where none is whole."""
+    text = text.partition(close)[0] if close else text
+    ends = [found.end() for found in _SENTENCES.finditer(text)]
+    return text[: ends[-1]].strip() if ends else ""
 
 
 def _ends_sentence(text: str, end: int) -> bool:

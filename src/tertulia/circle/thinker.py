@@ -1,4 +1,4 @@
-"""Carries paths through the engine: begin, think, summarise, hear, answer, one journaled step at a time.
+"""Carries a path through the engine: begin, think, say where it stands, hear, answer, one journaled step at a time.
 
 Every step goes through `Journal.once` under the path's name and the number of the step, and reaches the path
 only as it stands in the journal. So a run that was killed goes on with the first step that is not there.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from tertulia.answers.extract import extract_answer
-from tertulia.circle.claims import read_claims, states_claim
-from tertulia.circle.exchange import Exchange, about
+from tertulia.circle.claims import states_claim, stated_answer
 from tertulia.circle.frames import Heard, neutral
 from tertulia.circle.path import Path, Place, Span, Step
-from tertulia.circle.run import Run
-from tertulia.circle.segments import find_close, keep_to_boundary, parts, span_of
+from tertulia.circle.run import Run, about, how_sure
+from tertulia.circle.segments import before_close, find_close, keep_to_boundary, loops, parts, span_of
 from tertulia.engines.base import Generation
 from tertulia.errors import TertuliaError
 from tertulia.seeds import draw
 
 OPEN, CLOSE = "<summarize>", "</summarize>"
+LED_TOKENS = 24
+"""Tokens of an answer that a path is led to."""
+LONGEST_SEGMENT = 512
+"""Thought tokens after which a path is looked at, whether it repeats itself."""
 MakeStep = Callable[[], Awaitable[Step]]
 
 
@@ -30,15 +33,12 @@ class Thinker:
 
     Args:
         run: What all paths share.
-        story: Names the question for random draws; the same story is drawn the same way.
         meets: Whether these paths meet.
     """
 
-    def __init__(self, run: Run, story: str, *, meets: bool):
+    def __init__(self, run: Run, *, meets: bool):
         self.run = run
-        self.story = story
         self.meets = meets
-        self.exchange = Exchange(run, story)
 
     # What a path can do.
 
@@ -48,47 +48,56 @@ class Thinker:
 
     async def think(self, path: Path) -> None:
         """Goes on until the path's next meeting, its last call, or its end."""
-        while path.place in ("thinking", "closed"):
+        while path.place in ("thinking", "closed", "unanswered"):
             if path.place == "closed":
                 await self._step(path, partial(self._answer, path))
-            elif self.room(path) < 1:
+            elif path.place == "unanswered":
+                await self._step(path, partial(self._led, path))
+            elif self.room(path) < 1 or path.loops > 1:
                 await self._step(path, partial(self._closing, path))
             else:
                 await self._step(path, partial(self._segment, path))
 
-    async def summarise(self, path: Path) -> None:
-        """Has the path write where it stands; a summary that grows too long is asked for once more.
+    async def state(self, path: Path) -> None:
+        """Has the path say where it stands, where that cannot be read: by a summary, or by an answer in a side branch.
 
         There is nothing to write where the claims are read from the thought itself: at a last call, if they can be.
         """
-        if self.run.settings.summaries == "read":
-            self._tell_summary(path, None, "read")
-            return
-        if path.place == "last call" and self.run.profile.reads_thought:
-            return
-        await self._step(path, partial(self._summary, path, again=False))
-        if path.open_summary and path.at_meeting and self.room(path) > 1:
-            await self._step(path, partial(self._summary, path, again=True))
+        match self.run.settings.summaries:
+            case "read" if self.run.forks and not self.run.profile.reads_thought:
+                if stated_answer(path, self.run.reading) is None and self.room(path) > LED_TOKENS:
+                    await self._step(path, partial(self._asked, path))
+            case "aside":
+                await self._step(path, partial(self._summary, path, again=False, aside=True))
+            case "written" if path.place != "last call" or not self.run.profile.reads_thought:
+                await self._step(path, partial(self._summary, path, again=False))
+                # A summary that grows too long is asked for once more.
+                if path.open_summary and path.at_meeting and self.room(path) > 1:
+                    await self._step(path, partial(self._summary, path, again=True))
 
     async def hear(self, path: Path, heard: Heard) -> None:
         """Puts in what the path hears; a last call that changes nothing closes the thought instead."""
-        meeting = path.meetings
         if path.place == "last call" and not heard.interrupts:
             await self._step(path, partial(self._kept, path))
         else:
-            await self._step(path, partial(self._heard, path, heard, meeting))
-            tell = {"text": heard.text, "peers": list(heard.peers), "finding": heard.finding}
-            marked = {"step": heard.step, "other": heard.other, "lie": heard.lie}
-            self.run.tell("heard", path.index, meeting=meeting, **tell, **marked)
+            await self._step(path, partial(self._heard, path, heard))
+
+    async def close(self, path: Path) -> None:
+        """Ends the path's thought where it is, and has it answer."""
+        if path.index in self.run.arriving:
+            await self._step(path, partial(self._interrupted, path))
+        while path.place in ("thinking", "meeting", "last call"):
+            await self._step(path, partial(self._closing, path))
+        await self.think(path)
 
     async def stop(self, path: Path) -> None:
         """Ends the path where it is; tokens that had come by then stay in it and are counted."""
         while path.active:
             await self._step(path, partial(self._stopped, path))
 
-    async def fail(self, path: Path) -> None:
+    async def fail(self, path: Path, error: str) -> None:
         """Records that the path failed."""
-        await self._step(path, partial(self._failed, path))
+        await self._step(path, partial(self._failed, error))
 
     def room(self, path: Path) -> int:
         """Tokens the path may still generate before its answer, by its budget and by the context."""
@@ -104,114 +113,149 @@ class Thinker:
     # Steps.
 
     async def _step(self, path: Path, make: MakeStep) -> None:
-        live = False
+        run = self.run
+        key = f"{path.name}/{path.steps}"
+        live = key not in run.journal
 
         async def record() -> dict[str, object]:
-            nonlocal live
-            live = True
-            return {"mode": self.run.engine.info.mode, **(await make()).to_json()}
+            return {"path": path.index, "mode": run.engine.info.mode, **(await make()).to_json()}
 
-        step = Step.from_json(await self.run.journal.once(f"{path.name}/{path.steps}", record))
-        self.exchange.arriving.pop(path.index, None)
+        value = await run.journal.once(key, record)
+        step = read_step(key, value)
+        run.arriving.pop(path.index, None)
         path.apply(step)
-        if path.finished:
-            path.answer = extract_answer(path.own_text, self.run.settings.answer_kind)
-        self._tell(path, step, live)
+        if not live and step.generated:
+            run.tell("tokens", path.index, {"count": step.generated}, live=False)
+        run.tell(step.kind, path.index, value, live=live)
         if not path.active:
-            await self.run.engine.release(path.name)
+            await run.engine.release(path.name)
 
     async def _prompt(self, path: Path, prompt: str) -> Step:
         run = self.run
-        opening = run.first_sentence(path.index) + (run.wording_of(path.index).thought_start if self.meets else "")
-        begun = await run.dialect.beginning(prompt, opening)
-        count, context, answer = len(begun[0][1]), run.engine.info.context, run.profile.answer_tokens
-        if context is not None and count + answer >= context:
+        begun = await run.dialect.beginning(prompt, run.opening(path.index, meets=self.meets))
+        spans = [Span(kind, ids, text, len(ids) or about(text)) for kind, ids, text in begun]
+        context, answer = run.engine.info.context, run.profile.answer_tokens
+        if context is not None and len(spans[0].ids) + answer >= context:
             raise TertuliaError(
-                f"the question takes {count} tokens, but the context holds {context}, {answer} of them "
+                f"the question takes {len(spans[0].ids)} tokens, but the context holds {context}, {answer} of them "
                 "kept for the answer: shorten the question, or give the engine a longer context"
             )
-        spans = [Span(kind, ids, text, len(ids) or about(text)) for kind, ids, text in begun]
         if path.index < len(run.beginnings) and (beginning := run.beginnings[path.index]) is not None:
             spans.append(beginning)
         return Step("prompt", tuple(spans))
 
     async def _segment(self, path: Path) -> Step:
-        settings = self.run.settings
+        settings, profile, dialect = self.run.settings, self.run.profile, self.run.dialect
         limit, meeting = self._limit(path)
         stop = (OPEN,) if self.meets and settings.self_opened else ()
         if meeting == "due":
             stop = (*stop, "\n")
         calls = self.meets and settings.last_call > 0
-        came = await self.exchange.generate(path, (), limit, "thought", stop=stop, stop_at_close=calls)
+        came = await self.run.generate(path, (), limit, "thought", stop=stop, stop_at_close=calls)
         room = self.room(path) - came.count
-        reads = self.run.profile.reads_thought
-        call = (
-            calls and path.last_calls < settings.last_call and room > (0 if reads else self.run.profile.summary_tokens)
-        )
-        close = find_close(came.tokens, self.run.dialect.close_ids, self.run.dialect.think_close)
+        writes = settings.summaries != "read" and not profile.reads_thought
+        call = calls and path.last_calls < settings.last_call and room > (profile.summary_tokens if writes else 0)
+        close = find_close(came.tokens, dialect.close_ids, dialect.think_close)
         if close is not None:
-            return self._closed(came, *close, call=call and close[1] == len(came.tokens))
+            return self._closed(path, came, *close, call=call and close[1] == len(came.tokens))
         if came.finish == "end":
-            return self._ended(came, call=call and not self.run.dialect.think_close)
-        if came.stop == OPEN and room > self.run.profile.summary_tokens:
+            return self._ended(path, came, call=call and not dialect.think_close)
+        if came.stop == OPEN and room > profile.summary_tokens:
             return _thought(came, len(came.tokens), "meeting", opened=True)
-        if meeting and self.run.profile.meets_at_claims:
-            states = states_claim(path, came.text, self.run.profile.claims.thought_step)
+        if meeting and profile.meets_at_claims:
+            states = states_claim(path, came.text, profile.claims.thought_step)
             return _thought(came, len(came.tokens), "meeting" if states else "thinking")
         if came.finish == "length" and meeting and came.count >= limit:
-            return _thought(came, keep_to_boundary(came.tokens, self.run.profile.tail_tokens), "meeting")
+            tail = profile.tail_tokens if self.run.engine.info.rolls_back else 0
+            return _thought(came, keep_to_boundary(came.tokens, tail), "meeting")
+        if loops(path.own_text + came.text):
+            return _thought(came, len(came.tokens), "meeting" if self.meets else "thinking", loop=True)
         return _thought(came, len(came.tokens), "thinking")
 
     def _limit(self, path: Path) -> tuple[int, Literal["", "ahead", "due"]]:
         """How many tokens of thought come next, and whether a meeting lies after them or a line end away."""
-        settings, room, profile = self.run.settings, self.room(path), self.run.profile
+        settings, room, profile, every = self.run.settings, self.room(path), self.run.profile, self.run.every
+        longest = room if profile.meets_at_claims else min(room, LONGEST_SEGMENT)
         if not self.meets:
-            return room, ""
+            return longest, ""
         passed = path.met_at if profile.meets_at_claims else path.thought_tokens
         places = [place - path.thought_tokens for place in settings.meet_at if place > passed]
-        if settings.every:
-            places.append(settings.every - path.since_meeting)
+        if every:
+            places.append(every - path.since_meeting)
         # A meeting that leaves nothing to think with afterwards is none.
         if not places or max(1, min(places)) + profile.summary_tokens >= room:
-            return room, ""
+            return longest, ""
         if min(places) < 1 and profile.meets_at_claims:
             return min(profile.tail_tokens, room), "due"
-        return max(1, min(places)), "ahead"
+        ahead = max(1, min(places))
+        return (ahead, "ahead") if ahead <= longest else (longest, "")
 
-    def _closed(self, came: Generation, start: int, end: int, *, call: bool) -> Step:
+    def _closed(self, path: Path, came: Generation, start: int, end: int, *, call: bool) -> Step:
         if call:
             thought, held = parts(came, ("thought", start), ("thought", end))
             return _step_of("thought", came, (thought,), "last call", held=held)
         thought, answer = parts(came, ("thought", end), ("answer", len(came.tokens)))
-        place: Place = "finished" if came.finish == "end" else "closed"
-        return _step_of("thought", came, (thought, answer), place)
+        if came.finish == "end":
+            return self._finished(path, "thought", came, (thought, answer))
+        return _step_of("thought", came, (thought, answer), "closed")
 
-    def _ended(self, came: Generation, *, call: bool) -> Step:
+    def _ended(self, path: Path, came: Generation, *, call: bool) -> Step:
         """A thought that end-of-text closes, as with models that do not think aloud."""
         if not call:
-            return _thought(came, len(came.tokens), "finished")
-        ends = sum(token.id in self.run.engine.info.end_ids for token in came.tokens[-1:])
-        start = len(came.tokens) - ends
+            return self._finished(path, "thought", came, tuple(parts(came, ("thought", len(came.tokens)))))
+        start = self._before_end(came)
         thought, held = parts(came, ("thought", start), ("thought", len(came.tokens)))
         return _step_of("thought", came, (thought,), "last call", held=held)
 
-    async def _summary(self, path: Path, *, again: bool) -> Step:
+    def _finished(self, path: Path, kind: str, came: Generation, spans: tuple[Span, ...]) -> Step:
+        """The end of a path; where no answer can be read it is led to one, in the place of the end-of-text."""
+        answer = self._answer_in(path, "".join(span.text for span in spans))
+        if answer is not None or not self._may_lead(path, came.count):
+            return _step_of(kind, came, spans, "finished", data={"answer": answer})
+        last = spans[-1] if spans[-1].count else spans[0]
+        end = len(came.tokens) - self._before_end(came)
+        if not end:
+            return _step_of(kind, came, spans, "unanswered")
+        *_, held = parts(came, (last.kind, len(came.tokens) - end), (last.kind, len(came.tokens)))
+        cut = Span(last.kind, last.ids[: len(last.ids) - end], last.text, last.count - held.count)
+        return _step_of(kind, came, (*spans[: spans.index(last)], cut), "unanswered", held=held)
+
+    def _may_lead(self, path: Path, more: int) -> bool:
+        """Whether the path may be led to an answer: it is wished, there is room, and it was not tried before."""
+        context = self.run.engine.info.context
+        room = self.run.settings.budget - path.tokens.generated - more
+        if context is not None:
+            room = min(room, context - path.length - more - len(self.run.wording_of(path.index).lead.encode()))
+        return self.run.settings.ask_answer and room > LED_TOKENS and path.place != "unanswered"
+
+    def _before_end(self, came: Generation) -> int:
+        """Tokens before the end-of-text."""
+        return len(came.tokens) - sum(token.id in self.run.engine.info.end_ids for token in came.tokens[-1:])
+
+    def _answer_in(self, path: Path, more: str = "") -> str | None:
+        """The answer in the path's own words and what has just come."""
+        return extract_answer(path.own_text + more, self.run.settings.answer_kind)
+
+    async def _summary(self, path: Path, *, again: bool, aside: bool = False) -> Step:
         words, dialect = self.run.wording_of(path.index), self.run.dialect
         if again:
             cue = words.cue_again
         elif path.opened:
             cue = ""
         else:
-            seed = (self.run.settings.seed, self.story, path.index, path.steps, "cue")
+            seed = (self.run.settings.seed, self.run.story, path.index, path.steps, "cue")
             cue = draw(*seed).choice(words.cues)
-        before = [await self.exchange.put("cue", cue)] if cue else []
+        before = [await self.run.put("cue", cue)] if cue else []
         longest = self.run.profile.summary_tokens // (2 if again else 1)
         limit = max(1, min(longest, self.room(path)))
-        came = await self.exchange.generate(path, before, limit, "summary", stop=(CLOSE,), stop_at_close=True)
+        came = await self.run.generate(path, before, limit, "summary", stop=(CLOSE,), stop_at_close=True, fork=aside)
         (span,) = parts(came, ("summary", len(came.tokens)))
-        text: str | None = neutral(span.text.partition(CLOSE)[0], 8 * self.run.profile.summary_tokens)
+        longest_text = 8 * self.run.profile.summary_tokens
+        text: str | None = neutral(span.text.partition(CLOSE)[0], longest_text)
         place, outcome = path.place, "whole"
-        if CLOSE not in span.text:
+        if CLOSE not in span.text and aside:
+            text, outcome = neutral(before_close(span.text, dialect.think_close), longest_text) or None, "cut"
+        elif CLOSE not in span.text:
             text, outcome = None, "truncated"
             if find_close(came.tokens, dialect.close_ids, dialect.think_close) is not None:
                 place, outcome = "closed", "closed"
@@ -219,44 +263,66 @@ class Thinker:
                 place, outcome = "finished", "ended"
         elif not text:
             text, outcome = None, "blank"
+        data: dict[str, Any] = {"text": text, "outcome": outcome}
+        if aside:
+            return _step_of("aside", came, (), place, fork=span, data=data)
+        if place == "finished":
+            data["answer"] = self._answer_in(path)
         release: Literal["discard"] | None = "discard" if path.held is not None else None
-        data = {"text": text, "outcome": outcome}
         return _step_of("summary", came, (*before, span), place, release=release, data=data)
 
-    async def _heard(self, path: Path, heard: Heard, meeting: int) -> Step:
+    async def _asked(self, path: Path) -> Step:
+        """Asks for the answer so far in a side branch: the thought is closed, led to the answer, and thrown away."""
+        before = [*self.run.close(), await self.run.put("cue", self.run.wording_of(path.index).lead)]
+        came = await self.run.generate(path, before, LED_TOKENS, "answer", stop=("}",), fork=True)
+        (span,) = parts(came, ("answer", len(came.tokens)))
+        claim = boxed_rest(span.text)
+        data = {"claim": claim, "sure": how_sure(came.tokens) if claim else None}
+        return _step_of("asked", came, (), path.place, fork=span, data=data)
+
+    async def _heard(self, path: Path, heard: Heard) -> Step:
         words, profile = self.run.wording_of(path.index), self.run.profile
-        spans = [await self.exchange.put("cue", words.cue_give_up)] if path.open_summary else []
+        spans = [await self.run.put("cue", words.cue_give_up)] if path.open_summary else []
         line_end = "" if path.text.endswith("\n") else "\n"
         start = words.after_summary if path.spans[-1].kind == "summary" else line_end
-        if heard.text:
-            spans.append(await self.exchange.put("heard", start + heard.text))
-        data: dict[str, object] = {"meeting": meeting, "last_call": path.place == "last call"}
-        data |= {"peers": list(heard.peers), "finding": heard.finding}
+        text = heard.text or (words.loop if path.looping else "")
+        if text:
+            spans.append(await self.run.put("heard", start + text))
+        data: dict[str, object] = {"meeting": path.meetings, "finding": heard.finding}
+        data["last_call"] = path.place == "last call"
         context = self.run.engine.info.context
         length = path.length + sum(span.count for span in spans)
         if context is not None and length + profile.answer_tokens >= context:
-            spans, data = spans[:-1], data | {"peers": [], "skipped": "the context is full"}
-        release: Literal["discard"] | None = "discard" if path.held is not None else None
+            spans, data = spans[:-1], data | {"skipped": "the context is full"}
+        release: Literal["keep", "discard"] | None = None
+        if path.held is not None:  # the tail of a segment goes only where something takes its place
+            release = "discard" if spans or path.place == "last call" else "keep"
         return Step("heard", tuple(spans), release=release, data=data)
 
     async def _kept(self, path: Path) -> Step:
         """Closes a thought that hears nothing new: with its own close, or where a summary came, with ours."""
-        close = self.run.dialect
-        place: Place = "closed" if close.think_close else "finished"
+        closes = bool(self.run.dialect.think_close)
+        answer = self._answer_in(path)
+        if closes:
+            place: Place = "closed"
+        else:
+            place = "finished" if answer is not None or not self._may_lead(path, 0) else "unanswered"
+        data = {"answer": answer} if place == "finished" else {}
+        if path.held is not None and place == "unanswered":
+            return Step("kept", place=place)
         if path.held is not None:
-            return Step("kept", release="keep", place=place)
+            return Step("kept", release="keep", place=place, data=data)
         words = self.run.wording_of(path.index)
-        spans = [await self.exchange.put("cue", (words.cue_give_up if path.open_summary else "") + words.after_summary)]
-        if close.think_close:
-            spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))
-        return Step("kept", tuple(spans), place=place)
+        spans = [await self.run.put("cue", (words.cue_give_up if path.open_summary else "") + words.after_summary)]
+        return Step("kept", tuple(spans + self.run.close()), place=place, data=data)
 
     async def _closing(self, path: Path) -> Step:
-        close, words = self.run.dialect, self.run.wording_of(path.index)
-        spans = [await self.exchange.put("cue", words.closing)] if words.closing else []
-        if close.think_close:
-            spans.append(Span("cue", close.close_ids, close.think_close, len(close.close_ids)))
-        return Step("closing", tuple(spans), place="closed")
+        """Ends a thought for the path: its budget is spent, it repeats itself, or the circle has settled."""
+        words = self.run.wording_of(path.index)
+        spans = [await self.run.put("cue", words.closing)] if words.closing else []
+        closes = self.run.close()
+        place: Place = "closed" if closes or not self._may_lead(path, 0) else "unanswered"
+        return Step("closing", (*spans, *closes), place=place, release="discard" if path.held is not None else None)
 
     async def _answer(self, path: Path) -> Step:
         limit = self.run.settings.budget - path.tokens.generated
@@ -266,49 +332,67 @@ class Thinker:
         if path.out_of_budget:
             limit = min(limit, self.run.profile.answer_tokens - path.count("answer"))
         if limit < 1:
-            return Step("answer", place="finished", data={"finish": "length"})
-        came = await self.exchange.generate(path, (), limit, "answer")
+            return Step("answer", place="finished", data={"finish": "length", "answer": self._answer_in(path)})
+        came = await self.run.generate(path, (), limit, "answer")
+        spans = tuple(parts(came, ("answer", len(came.tokens))))
+        if came.finish == "cut":
+            return _step_of("answer", came, spans, "closed")
+        return self._finished(path, "answer", came, spans)
+
+    async def _led(self, path: Path) -> Step:
+        """Leads a path whose answer cannot be read to it: what it writes after our words is its own answer."""
+        lead = await self.run.put("cue", self.run.wording_of(path.index).lead)
+        release: Literal["discard"] | None = "discard" if path.held is not None else None
+        came = await self.run.generate(path, (lead,), LED_TOKENS, "answer", stop=("}",))
         (span,) = parts(came, ("answer", len(came.tokens)))
-        return _step_of("answer", came, (span,), "closed" if came.finish == "cut" else "finished")
+        data = {"led": True, "cut": path.out_of_budget, "answer": boxed_rest(span.text)}
+        return _step_of("answer", came, (lead, span), "finished", release=release, data=data)
+
+    async def _interrupted(self, path: Path) -> Step:
+        """What had come when a segment was interrupted."""
+        before, kind, tokens = self.run.arriving[path.index]
+        place: Place = "closed" if kind == "answer" else "thinking"
+        return Step("thought", (*before, span_of(kind, tokens)) if tokens else (), place=place, data={"finish": "cut"})
 
     async def _stopped(self, path: Path) -> Step:
-        before, kind, tokens = self.exchange.arriving.get(path.index, ((), "thought", []))
+        before, kind, tokens = self.run.arriving.get(path.index, ((), "thought", []))
         spans = (*before, span_of(kind, tokens)) if tokens else ()
         data = {"text": None, "outcome": "stopped"} if kind == "summary" else {}
         release: Literal["keep"] | None = "keep" if path.held is not None else None
         return Step("stopped", spans, release=release, place="stopped", data=data)
 
-    async def _failed(self, path: Path) -> Step:
-        return Step("failed", place="failed", data={"error": path.error or "failed"})
+    async def _failed(self, error: str) -> Step:
+        return Step("failed", place="failed", data={"error": error})
 
-    def _tell(self, path: Path, step: Step, live: bool) -> None:
-        if self.run.observer is None:
-            return
-        tell = partial(self.run.tell, path=path.index)
-        if not live and step.generated:
-            tell("tokens", count=step.generated)
-        if step.kind == "summary":
-            self._tell_summary(path, path.summary, step.data["outcome"])
-        elif step.kind in ("thought", "answer", "closing", "kept"):
-            tell("segment", place=path.place, tokens=step.generated)
-        if path.finished:
-            tell("answer", answer=path.answer)
-        elif path.place == "failed":
-            tell("failed", error=path.error)
-        elif path.place == "stopped":
-            tell("stopped")
 
-    def _tell_summary(self, path: Path, text: str | None, outcome: str) -> None:
-        if self.run.observer is not None:
-            claims = read_claims(path, self.run.profile.claims, self.run.dialect.think_close)
-            said = {"steps": dict(claims.steps), "answer": claims.answer}
-            self.run.tell("summary", path.index, text=text, outcome=outcome, claims=said)
+def boxed_rest(text: str) -> str | None:
+    """What a path wrote after an open box, up to the brace that closes it; None where it wrote nothing."""
+    depth = 1
+    for at, letter in enumerate(text):
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if not depth:
+            return text[:at].strip() or None
+    return text.partition("\n")[0].strip().rstrip("$").strip() or None
+
+
+def read_step(key: str, value: Mapping[str, Any]) -> Step:
+    """The step that a journal holds.
+
+    Raises:
+        TertuliaError: The record is no step. One line.
+    """
+    try:
+        return Step.from_json(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TertuliaError(
+            f"the journal's record {key!r} is no step of this program ({error!r}): give another journal file"
+        ) from None
 
 
 def _thought(came: Generation, keep: int, place: Place, **data: object) -> Step:
-    """A segment of thought, of which `keep` tokens stay."""
+    """A segment of thought, of which `keep` tokens stay; the fate of its tail is decided at the meeting."""
     thought, tail = parts(came, ("thought", keep), ("thought", len(came.tokens)))
-    return _step_of("thought", came, (thought,), place, discarded=tail if tail.count else None, data=data)
+    return _step_of("thought", came, (thought,), place, held=tail if tail.count else None, data=data)
 
 
 def _step_of(
@@ -319,6 +403,7 @@ def _step_of(
     *,
     discarded: Span | None = None,
     held: Span | None = None,
+    fork: Span | None = None,
     release: Literal["keep", "discard"] | None = None,
     data: Mapping[str, object] | None = None,
 ) -> Step:
@@ -328,9 +413,10 @@ def _step_of(
         spans=tuple(span for span in spans if span.ids or span.text or span.count),
         discarded=discarded,
         held=held,
+        fork=fork,
         release=release,
         place=place,
         prompt_tokens=came.prompt_tokens,
         cached=came.cached_tokens,
-        data={"finish": came.finish, **(data or {})},
+        data={"finish": came.finish, **({} if came.counted else {"counted": False}), **(data or {})},
     )
