@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
+import tertulia.evaluation.controls  # noqa: F401  (controls by name)
+from tertulia.circle.circle import Circle
 from tertulia.circle.events import Event
 from tertulia.circle.journal import Journal
-from tertulia.circle.methods import BY_NAME
-from tertulia.circle.outcome import Outcome
+from tertulia.circle.methods import METHODS
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import TEXT_ID, Generation, OnTokens, Request, Token
 from tertulia.engines.scripted import ScriptedEngine
@@ -32,7 +33,7 @@ QUESTION = "Ana has 13 shells, gets 80, finds 8, buys 21, finds 34 and gets 5. H
 class Told:
     """A finished run, and what was told on the way."""
 
-    outcome: Outcome
+    outcome: Circle
     run: Run
     engine: ScriptedEngine
     events: list[Event] = field(default_factory=list)
@@ -63,7 +64,7 @@ async def tell(
         if on_event is not None:
             on_event(event)
 
-    wording = Wording.load(words or profile.wording, resolved.language)
+    wording = Wording.load(words or resolved.words or profile.wording, resolved.language)
     async with Journal.open(journal, {"settings": resolved.model_dump(mode="json")}) as book:
         run = Run(
             engine=engine,
@@ -72,10 +73,14 @@ async def tell(
             wording=wording,
             settings=resolved,
             journal=book,
+            name="q0/c0",
+            story="a story",
+            question=question,
             voices=voices(profile, resolved, wording),
             observer=observer,
+            every=0 if resolved.every == "auto" else resolved.every,
         )
-        outcome = await BY_NAME[resolved.method](run, "q0/c0", "a story", question)
+        outcome = await METHODS[resolved.method](run)
     return Told(outcome, run, engine, events)
 
 

@@ -15,6 +15,7 @@ from tertulia.circle.path import Span
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.model import Dialect, Profile
+from tertulia.result import saved_by
 from tertulia.settings import resolve
 
 P0, P1, P2 = "q0/c0/p0", "q0/c0/p1", "q0/c0/p2"
@@ -91,7 +92,7 @@ async def test_a_segment_is_cut_back_to_the_last_line_end_and_what_is_cut_is_cou
     told = await pair(["1) 1+1=3\n2) 3+", "1=3</summarize>", "2) 3+4=7\n</think>\\boxed{7}"], every=13)
     path = told.outcome.paths[0]
     assert spans(told, 0, "thought")[0] == "1) 1+1=3\n"
-    cut = next(record["discarded"] for record in told.records if record.get("discarded"))
+    cut = next(record["held"] for record in told.records if record.get("held"))
     assert cut["text"] == "2) 3" and path.tokens.discarded == cut["count"] == 4
 
 
@@ -166,15 +167,18 @@ async def test_a_path_that_opens_a_summary_itself_has_a_meeting() -> None:
     assert spans(told, 0, "heard") == ["\n<peers>no difference</peers>\n"]
 
 
+COUNTING = "".join(f"{step}) 1+{step}={step + 1}\n" for step in range(1, 31))
+
+
 async def test_meetings_are_held_at_the_listed_places() -> None:
-    lines = ["1) 1+1=3\n" * 30, "1=3</summarize>"] * 3
+    lines = [COUNTING, "1=3</summarize>"] * 3
     told = await pair([*lines, "</think>\\boxed{3}"], every=0, meet_at=(20, 50), budget=200)
     places = [call.max_tokens for call in told.engine.calls if call.path == P0 and not call.stop]
     assert places[:2] == [20, 30] and told.outcome.paths[0].meetings == 2
 
 
 async def test_no_meeting_is_held_that_leaves_nothing_to_think_with() -> None:
-    lines = ["1) 1+1=3\n" * 30, "1=3</summarize>"]
+    lines = [COUNTING, "1=3</summarize>"]
     told = await pair([*lines * 2, *lines * 2, "\\boxed{3}"], every=20, budget=150)
     path = told.outcome.paths[0]
     room = [call.max_tokens for call in told.engine.calls if call.path == P0 and "</summarize>" in call.stop]
@@ -195,14 +199,14 @@ async def test_once_enough_agree_the_rest_are_stopped_and_a_replay_stops_them_to
     assert path.tokens.generated == path.count("thought", "summary", "answer") + path.tokens.discarded
     again = await tell(ScriptedEngine({}), journal=tmp_path / "run", **asked)
     assert again.engine.calls == []
-    assert again.outcome.paths[2].spans == path.spans and again.outcome.saved == told.outcome.saved
+    assert again.outcome.paths[2].spans == path.spans and again.outcome.settled and told.outcome.settled
 
 
 async def test_stopping_saves_what_the_rest_would_have_needed() -> None:
     long = ["1) 1+1=2\n" * 20 + "</think>\\boxed{2}<|end|>"]
     engine = ScriptedEngine({P0: long, P1: long, P2: ["much to say"]}, faults={P2: [Fault("stall", seconds=5)]})
     told = await tell(engine, paths=3, every=0, last_call=0, consensus_stop=2, mode="board", budget=400)
-    assert told.outcome.saved == told.outcome.paths[0].tokens.generated
+    assert saved_by(told.outcome.paths) == told.outcome.paths[0].tokens.generated
 
 
 async def test_doubt_asks_some_that_agree_to_recheck_what_they_wrote_last() -> None:
@@ -215,7 +219,7 @@ async def test_doubt_asks_some_that_agree_to_recheck_what_they_wrote_last() -> N
 
 @pytest.mark.parametrize(("placebo", "only"), [("echo", "no difference"), ("recheck", "check step"), ("false", "step")])
 async def test_placebos_tell_nothing_about_peers(placebo: str, only: str) -> None:
-    told = await tell(every=40, placebo=placebo, false_rate=1.0, paths=4, last_call=0)
+    told = await tell(every=40, control=placebo if placebo != "false" else "false=1.0", paths=4, last_call=0)
     heard = [text for path in range(4) for text in spans(told, path, "heard")]
     assert any(only in text for text in heard)
     assert all(only in text or (placebo == "recheck" and "no difference" in text) for text in heard)
@@ -223,7 +227,7 @@ async def test_placebos_tell_nothing_about_peers(placebo: str, only: str) -> Non
 
 
 async def test_no_step_is_rechecked_twice_so_that_a_path_always_ends() -> None:
-    told = await tell(profile=AT_CLAIMS, every=7, placebo="recheck", paths=3, last_call=0, budget=2000)
+    told = await tell(profile=AT_CLAIMS, every=7, control="recheck", paths=3, last_call=0, budget=2000)
     for path in range(3):
         asked = [int(step) for text in spans(told, path, "heard") for step in re.findall(r"check step (\d+)", text)]
         assert asked and len(asked) == len(set(asked))
@@ -231,7 +235,7 @@ async def test_no_step_is_rechecked_twice_so_that_a_path_always_ends() -> None:
 
 
 async def test_the_false_placebo_marks_at_its_rate() -> None:
-    told = await tell(placebo="false", false_rate=0.0, paths=4, last_call=0)
+    told = await tell(control="false=0.0", paths=4, last_call=0)
     assert {text for path in range(4) for text in spans(told, path, "heard")} == {"\n<peers>no difference</peers>\n"}
 
 
@@ -252,7 +256,7 @@ async def test_a_model_that_does_not_think_aloud_ends_its_thought_with_the_text(
 
 async def test_paths_that_meet_are_told_so_and_paths_that_do_not_are_not() -> None:
     meet = await tell(ScriptedEngine({}), profile=FULL, paths=2, budget=3000, heard=1)
-    alone = await tell(ScriptedEngine({}), profile=FULL, paths=2, budget=3000, method="independent")
+    alone = await tell(ScriptedEngine({}), profile=FULL, paths=2, budget=3000, method="independent", ask_answer=False)
     assert "<summarize>" in spans(meet, 0, "prompt")[0] and spans(meet, 0, "cue")
     assert "<summarize>" not in spans(alone, 0, "prompt")[0] and not spans(alone, 0, "cue")
 
@@ -346,15 +350,13 @@ async def test_where_claims_are_read_nothing_is_written_and_agreement_is_not_tol
     heard = [event for event in told.events if event.kind == "heard"]
     assert heard and {event.data["finding"] for event in heard} >= {"agree"}
     for event in heard:
-        assert bool(event.data["text"]) == (event.data["finding"] != "agree")
+        assert bool(event.data.get("spans")) == (event.data["finding"] != "agree")
     for path in told.outcome.paths:
         assert all(span.kind not in ("summary", "cue") for span in path.spans)
 
 
 async def test_a_path_that_answers_a_difference_meets_again_when_it_has_gone_on_from_it() -> None:
-    told = await tell(
-        profile=AT_CLAIMS, every=1, summaries="read", paths=3, last_call=0, placebo="false", false_rate=1.0
-    )
+    told = await tell(profile=AT_CLAIMS, every=1, summaries="read", paths=3, last_call=0, control="false=1.0")
     answers = 0
     for path in told.outcome.paths:
         for before, span, after in zip(path.spans, path.spans[1:], path.spans[2:], strict=False):
@@ -365,15 +367,21 @@ async def test_a_path_that_answers_a_difference_meets_again_when_it_has_gone_on_
 
 
 async def test_where_claims_are_read_a_difference_is_told_in_the_thought() -> None:
-    told = await tell(profile=AT_CLAIMS, every=7, summaries="read", paths=3, placebo="false", false_rate=1.0)
+    told = await tell(profile=AT_CLAIMS, every=7, summaries="read", paths=3, control="false=1.0")
     spans = [span for path in told.outcome.paths for span in path.spans if span.kind == "heard"]
     assert spans and all(span.text.startswith("<peers>step ") for span in spans)
 
 
-@pytest.mark.parametrize("asked", [{"frame": "quotes"}, {"profile": Profile(name="other")}])
-async def test_claims_that_cannot_be_read_are_not_read(asked: dict[str, object]) -> None:
-    with pytest.raises(TertuliaError, match="use summaries written"):
-        await tell(**{"profile": AT_CLAIMS, "every": 512, "budget": 4000, "summaries": "read", **asked})
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"frame": "quotes", "summaries": "read"}, "quotes tell what was written: use aside"),
+        ({"profile": Profile(name="other"), "summaries": "written"}, "which the words plain lack: use aside or read"),
+    ],
+)
+async def test_summaries_that_nobody_could_read_are_not_asked_for(asked: dict[str, object], line: str) -> None:
+    with pytest.raises(TertuliaError, match=line):
+        await tell(**{"profile": AT_CLAIMS, "every": 512, "budget": 4000, **asked})
 
 
 async def test_a_forced_beginning_is_part_of_the_thought_and_nobody_generated_it() -> None:

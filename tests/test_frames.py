@@ -92,12 +92,12 @@ def test_doubt_falls_on_its_share_of_those_who_agree() -> None:
 @pytest.mark.parametrize("stepwise", [True, False])
 def test_an_echo_always_agrees(stepwise: bool) -> None:
     others = [post(path, 9, 9, answer="9") for path in range(1, 8)]
-    heard = frame(stepwise, placebo="echo").tell(post(0, 5, answer="5"), others, others, Random(0))
+    heard = frame(stepwise, control="echo").tell(post(0, 5, answer="5"), others, others, Random(0))
     assert heard.finding == "agree" and heard.peers == ()
 
 
 def test_a_false_marker_names_a_value_that_is_not_mine() -> None:
-    false = frame(True, placebo="false", false_rate=1.0)
+    false = frame(True, control="false=1.0")
     for seed in range(200):
         text = false.tell(post(0, 5, 61), [], [], Random(seed)).text
         words = text.replace("<peers>step ", "").replace("</peers>\n", "")

@@ -43,7 +43,7 @@ circles = st.fixed_dictionaries(
         "frame": st.sampled_from(["quotes", "digest"]),
         "counted": st.sampled_from(["all", "heard"]),
         "doubt": st.sampled_from([0.0, 0.5]),
-        "placebo": st.sampled_from([None, None, "echo", "false", "recheck"]),
+        "control": st.sampled_from(["", "", "echo", "false", "recheck"]),
         "mode": st.sampled_from(["sync", "board"]),
         "budget": st.integers(60, 260),
         "consensus_stop": st.sampled_from([0, 0, 2]),

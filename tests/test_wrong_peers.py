@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from tertulia.evaluation.wrong_peers import WrongPeers, orders
 
 from circles import AT_CLAIMS, PEBBLE, Told, tell
 from tertulia.answers.equivalence import equivalent
@@ -17,7 +18,6 @@ from tertulia.circle.frames import Frame, Heard, Post, another
 from tertulia.engines.scripted import CONTROL, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
-from tertulia.evaluation.wrong_peers import WrongPeers, orders
 from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
@@ -110,7 +110,7 @@ async def test_a_circle_hears_them_and_keeps_what_it_heard() -> None:
 async def test_an_honest_difference_is_no_lie_and_a_false_marker_is_one() -> None:
     told = await tell(**READ, wrong_peers=1)
     assert not any(event.data["lie"] for event in heard_of(told)), "one against six is outvoted"
-    false = await tell(**READ, placebo="false", false_rate=1.0)
+    false = await tell(**READ, control="false=1.0")
     assert heard_of(false) and all(event.data["lie"] for event in heard_of(false))
 
 

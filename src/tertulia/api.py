@@ -1,4 +1,4 @@
-"""The two functions most users need.
+"""A session holds an engine open and lets circles solve questions on it; `solve` is a session with one question.
 
 >>> from tertulia import solve
 >>> result = solve("A shelf has 3 rows of 14 jars, 5 are broken. How many are whole?", engine="scripted")
@@ -11,148 +11,240 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
+from statistics import median
+from typing import Any, Self
 
-from tertulia.circle.board import Meeting
+from tertulia import settings as known
 from tertulia.circle.events import Event, Observer
+from tertulia.circle.frames import FRAMES
 from tertulia.circle.journal import Journal
-from tertulia.circle.path import Path, Span, TokenCounts
+from tertulia.circle.methods import METHODS
+from tertulia.circle.path import Path, Span
 from tertulia.circle.run import Run, voices
-from tertulia.circle.voting import Verdict
 from tertulia.engines.base import Engine, EngineInfo
 from tertulia.engines.hub import SPELLINGS
 from tertulia.engines.progress import Tell, untold
 from tertulia.errors import TertuliaError
 from tertulia.model import Dialect, Profile, profile_for
+from tertulia.result import Result
 from tertulia.settings import Settings, resolve
 from tertulia.wording import Wording
 
-__all__ = ["Event", "Observer", "Result", "solve", "solve_async"]
+__all__ = ["Event", "Observer", "Result", "Session", "solve", "solve_async"]
 
 
 MOST_SLOTS = 64
 """Paths in flight at most where one embedded engine serves many circles; further ones take turns."""
+SHORT_THOUGHT = 1024
+"""Thoughts up to so many tokens (their median) meet at their last call only, where `every` is "auto"."""
+LOOKED_BACK = 64
+"""Paths whose thoughts decide that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a circle came to. `to_json` is the object that `tertulia solve --json` prints.
+@dataclass
+class Pace:
+    """How long thoughts of a session have been, and how often paths meet by that.
 
     Attributes:
-        question: The question.
-        verdict: The circle's answer and its votes.
-        correct: Whether it is right; None where nobody knows.
-        paths: Every path, span by span.
-        meetings: Who heard whom.
-        saved: Tokens saved by stopping paths once enough agreed.
-        seconds: From the first step to the verdict.
-        settings: What the run did.
-        engine: What ran it.
-        voters: The paths whose answers the verdict is of.
+        lengths: Thought tokens of the paths that finished last.
     """
 
-    question: str
-    verdict: Verdict
-    correct: bool | None
-    paths: tuple[Path, ...]
-    meetings: tuple[Meeting, ...]
-    saved: int
-    seconds: float
-    settings: Settings
-    engine: EngineInfo
-    voters: tuple[int, ...]
+    lengths: list[int] = field(default_factory=list)
 
-    @property
-    def answer(self) -> str | None:
-        """The circle's answer; None where no path came to one."""
-        return self.verdict.answer
+    def add(self, paths: Sequence[Path]) -> None:
+        """Takes note of paths that came to their end by themselves."""
+        done = [path.thought_tokens for path in paths if path.finished and not path.out_of_budget]
+        self.lengths = (self.lengths + done)[-LOOKED_BACK:]
 
-    @property
-    def votes(self) -> dict[str, int]:
-        """Paths for each answer, most first."""
-        return dict(self.verdict.votes)
+    def every(self, settings: Settings) -> int:
+        """Thought tokens between two meetings: a quarter of the median thought, none where thoughts are short.
 
-    @property
-    def tokens(self) -> TokenCounts:
-        """The tokens of all paths."""
-        return sum((path.tokens for path in self.paths), TokenCounts())
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values. `mode` is "ids" where tokens are exact, "text" where the server knows only text."""
-        return {
-            "question": self.question,
-            "verdict": self.verdict.answer,
-            "votes": self.votes,
-            "spoke": self.verdict.spoke,
-            "tie": self.verdict.tie,
-            "correct": self.correct,
-            "paths": [_path_json(path) for path in self.paths],
-            "voters": list(self.voters),
-            "meetings": [meeting.to_json() for meeting in self.meetings],
-            "tokens": self.tokens.to_json() | {"saved": self.saved},
-            "seconds": round(self.seconds, 3),
-            "seed": self.settings.seed,
-            "engine": self.engine.name if self.engine.name == "embedded" else self.engine.url or self.engine.name,
-            "model": self.engine.model,
-            "method": self.settings.method,
-            "mode": self.engine.mode,
-            "settings": self.settings.model_dump(mode="json"),
-        }
+        Before the first thoughts have ended nobody knows: then paths meet at their last call only.
+        """
+        if settings.every != "auto":
+            return settings.every
+        usual = median(self.lengths) if self.lengths else 0
+        return 64 * round(usual / 4 / 64) if usual > SHORT_THOUGHT else 0
 
 
-def _path_json(path: Path) -> dict[str, Any]:
-    return {
-        "id": path.name,
-        "answer": path.answer,
-        "finished": path.finished,
-        "place": path.place,
-        "error": path.error,
-        "spans": [{"kind": span.kind, "tokens": span.count, "text": span.text} for span in path.spans],
-        "tokens": path.tokens.to_json(),
-    }
+class Session:
+    """An engine, its model and its slots, opened once and shared by all questions. Use as an async context manager.
+
+    >>> async with Session(engine="http://127.0.0.1:8080", paths=4) as session:
+    ...     results = await asyncio.gather(*(session.solve(question) for question in questions))
+
+    Args:
+        engine: URL of a server, "auto" for one on this machine, "scripted", None for the embedded engine, or an engine
+            entered already.
+        model: Name of the server's model; for the embedded engine a GGUF file, or such as "hf:org/repo:Q4_K_M"; None
+            for the packaged one.
+        threads: Threads of the embedded engine.
+        at_once: Circles under way at once; further questions wait.
+        profile: What is known about the model; None to look it up by its name.
+        observer: Told what happens before the first question.
+        **settings: Fields of `tertulia.settings.Settings` that all questions share; None stands for not given. A method
+            or a frame of your own may be given itself in place of a name.
+    """
+
+    def __init__(
+        self,
+        engine: Engine | str | None = None,
+        model: str | FilePath | None = None,
+        *,
+        threads: int = 1,
+        at_once: int = 8,
+        profile: Profile | None = None,
+        observer: Observer | None = None,
+        **settings: Any,
+    ) -> None:
+        self._tell = _teller(observer)
+        self._asked = _named(settings)
+        self._where = (engine, model, threads)
+        self._profile = profile
+        self._at_once = at_once
+        self._gate = asyncio.Semaphore(at_once)
+        self._stack = AsyncExitStack()
+        self._dialects: dict[str, Dialect] = {}
+        self._asked_before: dict[str, int] = {}
+        self.pace = Pace()
+        self.engine: Engine
+        self.profile: Profile
+
+    async def __aenter__(self) -> Self:
+        engine, model, threads = self._where
+        if engine is not None and not isinstance(engine, str):
+            self.engine = engine
+        else:
+            made = engine_for(engine, model, threads, self._asked, circles=self._at_once, tell=self._tell)
+            self.engine = await self._stack.enter_async_context(made)
+        embedded = engine is None
+        self.profile = self._profile or profile_for(model if embedded else model or self.engine.info.model)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    def settings(self, **asked: Any) -> Settings:
+        """The settings of a question: what is asked for it, else what the session has.
+
+        Raises:
+            TertuliaError: As `tertulia.settings.resolve`.
+        """
+        given = {name: value for name, value in _named(asked).items() if value is not None}
+        return resolve(self.profile, {**self._asked, **given})
+
+    async def dialect(self, thinking: known.Thinking = "auto") -> Dialect:
+        """How the model is asked; found out once."""
+        if thinking not in self._dialects:
+            self._dialects[thinking] = await Dialect.probe(self.engine, self.profile, thinking)
+        return self._dialects[thinking]
+
+    async def solve(
+        self,
+        question: str | None = None,
+        *,
+        world_seed: int | None = None,
+        difficulty: str | None = None,
+        gold: str | None = None,
+        name: str | None = None,
+        journal: str | FilePath | Journal | None = None,
+        observer: Observer | None = None,
+        beginnings: Sequence[Span | None] = (),
+        **settings: Any,
+    ) -> Result:
+        """Lets a circle of reasoning paths solve one question.
+
+        Args:
+            question: The question; None with `world_seed` for a problem of the synthetic world.
+            world_seed: Number of the world problem.
+            difficulty: Difficulty of the world problem: "easy", "default" or "long".
+            gold: The right answer, where it is known.
+            name: Identity of the circle; None for one of its own. Circles that share an engine must differ in it.
+            journal: A file to keep every step in (the same call again goes on where it was), or a journal that is open
+                already and holds other circles too.
+            observer: Called with every `Event`.
+            beginnings: What the thought of each path is forced to begin with, None for a free one; of kind "thought".
+            **settings: Fields of `tertulia.settings.Settings` for this question; None stands for not given.
+
+        Raises:
+            TertuliaError: A setting, the engine or the journal is not as it must be. One line.
+        """
+        language = settings.get("language") or self._asked.get("language") or "en"
+        asked, right = _question(question, world_seed, difficulty, language)
+        resolved = self.settings(**settings)
+        dialect = await self.dialect(resolved.thinking)
+        async with self._gate:
+            return await solve_with(
+                self.engine,
+                self.profile,
+                asked,
+                resolved,
+                name=name or self._name(asked),
+                gold=gold if gold is not None else right,
+                journal=journal,
+                observer=observer,
+                dialect=dialect,
+                beginnings=beginnings,
+                pace=self.pace,
+            )
+
+    def _name(self, question: str) -> str:
+        """An identity that no other circle of the session has, and that is the same when the run is done again."""
+        story = story_of(question)
+        before = self._asked_before[story] = self._asked_before.get(story, -1) + 1
+        return f"{story}/c{before}"
+
+
+def _named(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which a method or a frame that was given itself stands by its name."""
+    made = {name: value for name, value in settings.items() if value is not None}
+    for setting, objects, names in (("method", METHODS, known.METHODS), ("frame", FRAMES, known.FRAMES)):
+        value: Any = made.get(setting)
+        if value is None or isinstance(value, str):
+            continue
+        name = getattr(value, "name", None) or value.__name__
+        objects[name] = value
+        if name not in names:
+            names.append(name)
+        made[setting] = name
+    return made
 
 
 async def solve_async(
     question: str | None = None,
     *,
-    world_seed: int | None = None,
-    difficulty: str | None = None,
     engine: Engine | str | None = None,
     model: str | FilePath | None = None,
-    journal: str | FilePath | None = None,
-    observer: Observer | None = None,
     threads: int = 1,
-    **settings: Any,
+    profile: Profile | None = None,
+    **asked: Any,
 ) -> Result:
-    """Lets a circle of reasoning paths solve one question.
+    """A session with one question; for several questions open a `Session`, whose engine and slots they share.
 
     Args:
         question: The question; None with `world_seed` for a problem of the synthetic world.
-        world_seed: Number of the world problem.
-        difficulty: Difficulty of the world problem: "easy", "default" or "long".
-        engine: An engine already entered (several calls may share it at once), the URL of a server, "auto" for
-            one on this machine, "scripted", or None for the embedded one.
-        model: Name of the server's model; for the embedded engine a GGUF file, or such as "hf:org/repo:Q4_K_M".
-        journal: File to keep every step in; the same call again goes on where it was.
-        observer: Called with every `Event`.
+        engine: As `Session` takes it.
+        model: As `Session` takes it.
         threads: Threads of the embedded engine.
-        **settings: Fields of `tertulia.settings.Settings`; None stands for not given.
+        profile: What is known about the model; None to look it up by its name.
+        **asked: What `Session.solve` takes: journal, observer, world_seed, settings ...
 
     Raises:
         TertuliaError: A setting, the engine or the journal is not as it must be. One line.
     """
-    asked, gold = _question(question, world_seed, difficulty, settings.get("language") or "en")
-    async with _entered(engine, model, threads, settings, _teller(observer)) as (entered, profile):
-        resolved = resolve(profile, settings)
-        # An engine that the caller shares may be solving other questions: the paths of each need names of their own.
-        shared = engine is not None and not isinstance(engine, str)
-        name = f"{story_of(asked + resolved.model_dump_json())}/c0" if shared else "q0/c0"
-        return await solve_with(
-            entered, profile, asked, resolved, name=name, gold=gold, journal=journal, observer=observer
-        )
+    own = ("world_seed", "difficulty", "gold", "name", "journal", "observer", "beginnings")
+    settings = {name: value for name, value in asked.items() if name not in own}
+    call = {name: value for name, value in asked.items() if name in own}
+    _question(question, call.get("world_seed"), call.get("difficulty"), settings.get("language") or "en")
+    observer = asked.get("observer")
+    session = Session(engine, model, threads=threads, at_once=1, profile=profile, observer=observer, **settings)
+    if engine is None or isinstance(engine, str):
+        call.setdefault("name", "q0/c0")
+    async with session:
+        return await session.solve(question, **call)
 
 
 def solve(question: str | None = None, **arguments: Any) -> Result:
@@ -182,8 +274,9 @@ async def solve_with(
     observer: Observer | None = None,
     dialect: Dialect | None = None,
     beginnings: Sequence[Span | None] = (),
+    pace: Pace | None = None,
 ) -> Result:
-    """`solve_async` for callers who have an engine, a profile and settings at hand, as evaluations do.
+    """What `Session.solve` does, for callers who have an engine, a profile and settings at hand, as evaluations do.
 
     Args:
         engine: Entered already.
@@ -196,56 +289,59 @@ async def solve_with(
         observer: Called with every `Event`.
         dialect: How the model is asked, where that has been found out already.
         beginnings: What the thought of each path is forced to begin with, None for a free one; of kind "thought".
+        pace: How long thoughts have been so far.
     """
-    from tertulia.answers.extract import is_correct
-    from tertulia.circle import methods
-
-    async with _running(engine, profile, question, settings, journal, observer, dialect, beginnings) as run:
-        info, dump = engine.info, settings.model_dump(mode="json")
-        named = {"engine": info.name, "model": info.model, "mode": info.mode}
-        run.tell("start", None, question=question, settings=dump, **named)
-        started = time.monotonic()
-        outcome = await methods.BY_NAME[settings.method](run, name, story_of(question), question)
-        seconds = time.monotonic() - started
-    answer = outcome.verdict.answer
-    correct = None if gold is None else await asyncio.to_thread(is_correct, answer, gold)
-    return Result(
-        question=question,
-        verdict=outcome.verdict,
-        correct=correct,
-        paths=tuple(outcome.paths),
-        meetings=tuple(outcome.meetings),
-        saved=outcome.saved if settings.consensus_stop else 0,
-        seconds=seconds,
-        settings=settings,
-        engine=engine.info,
-        voters=outcome.voters,
-    )
-
-
-@asynccontextmanager
-async def _running(
-    engine: Engine,
-    profile: Profile,
-    question: str,
-    settings: Settings,
-    journal: str | FilePath | Journal | None,
-    observer: Observer | None,
-    dialect: Dialect | None,
-    beginnings: Sequence[Span | None],
-) -> AsyncIterator[Run]:
-    """A run with its journal open, which is closed in the end unless the caller opened it."""
-    wording = Wording.load(profile.wording, settings.language, settings.wording)
+    pace = pace or Pace()
+    wording = Wording.load(settings.words or profile.wording, settings.language, settings.wording)
     spoken = voices(profile, settings, wording)
-    asked = dialect or await Dialect.probe(engine, profile)
-    if isinstance(journal, Journal):
-        yield Run(engine, asked, profile, wording, settings, journal, spoken, observer, beginnings)
-        return
     asked_for = header(engine.info, profile, question, settings, (wording, *spoken))
     if beginnings:
         asked_for["beginnings"] = [beginning and beginning.to_json() for beginning in beginnings]
+    found = dialect or await Dialect.probe(engine, profile, settings.thinking)
+    async with _opened(journal, asked_for) as book:
+        run = Run(
+            engine=engine,
+            dialect=found,
+            profile=profile,
+            wording=wording,
+            settings=settings,
+            journal=book,
+            name=name,
+            story=story_of(question),
+            question=question,
+            voices=spoken,
+            observer=observer,
+            beginnings=beginnings,
+        )
+        info = engine.info
+        run.tell("start", None, {**asked_for, "engine": info.name, "notes": list(found.notes)})
+        started = time.monotonic()
+        run.every = await _every(run, pace)
+        circle = await METHODS[settings.method](run)
+        seconds = time.monotonic() - started
+    pace.add(circle.paths)
+    return await asyncio.to_thread(lambda: Result.of(circle, gold=gold, seconds=seconds))
+
+
+async def _every(run: Run, pace: Pace) -> int:
+    """Thought tokens between two meetings; what follows from earlier questions is journaled."""
+    if run.settings.every != "auto":
+        return run.settings.every
+
+    async def plan() -> dict[str, Any]:
+        return {"kind": "plan", "every": pace.every(run.settings)}
+
+    return int((await run.journal.once(f"{run.name}/plan", plan))["every"])
+
+
+@asynccontextmanager
+async def _opened(journal: str | FilePath | Journal | None, asked_for: dict[str, Any]) -> AsyncIterator[Journal]:
+    """The journal, open; it is closed in the end unless the caller opened it."""
+    if isinstance(journal, Journal):
+        yield journal
+        return
     async with Journal.open(journal, asked_for) as book:
-        yield Run(engine, asked, profile, wording, settings, book, spoken, observer, beginnings)
+        yield book
 
 
 def header(
@@ -290,18 +386,6 @@ def _teller(observer: Observer | None) -> Tell:
     if observer is None:
         return untold
     return lambda progress: observer(Event("loading", None, {"text": progress.text, "done": progress.done}))
-
-
-@asynccontextmanager
-async def _entered(
-    engine: Engine | str | None, model: str | FilePath | None, threads: int, asked: dict[str, Any], tell: Tell
-) -> AsyncIterator[tuple[Engine, Profile]]:
-    """The engine, running, with the profile of its model."""
-    if engine is not None and not isinstance(engine, str):
-        yield engine, profile_for(model or engine.info.model)
-        return
-    async with engine_for(engine, model, threads, asked, tell=tell) as started:
-        yield started, profile_for(model if engine is None else model or started.info.model)
 
 
 def engine_for(
@@ -353,8 +437,8 @@ def engine_for(
 def context_for(settings: Settings, profile: Profile) -> int:
     """Tokens of context that a path can need: its question, its budget, and what its meetings put in."""
     question = 1024
-    spacing = settings.every or settings.budget
+    spacing = settings.budget // 8 if settings.every == "auto" else settings.every or settings.budget
     meetings = settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
     compact = settings.frame == "digest" and profile.stepwise
-    heard = 48 if compact else 160 + settings.heard * profile.summary_tokens
+    heard = 48 if compact else 320 if settings.frame in known.TAGLESS else 160 + settings.heard * profile.summary_tokens
     return question + settings.budget + meetings * heard

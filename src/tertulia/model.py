@@ -88,7 +88,7 @@ class Profile(BaseModel):
 
     name: str = "default"
     models: tuple[str, ...] = ()
-    wording: str = "paper"
+    wording: str = "plain"
     summary_tokens: Length = 256
     answer_tokens: Length = 256
     meets_at_claims: bool = False

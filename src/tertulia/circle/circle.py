@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tertulia.answers.equivalence import group_answers
-from tertulia.circle.board import Board
+from tertulia.circle.board import Board, Meeting
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.circle.thinker import Thinker
@@ -50,6 +50,11 @@ class Circle:
     def active(self) -> list[Path]:
         """The paths that still have something to do."""
         return self.of(self.paths, "thinking", "meeting", "last call", "closed", "unanswered")
+
+    @property
+    def meetings(self) -> list[Meeting]:
+        """Who heard whom."""
+        return self.board.meetings
 
     def of(self, paths: Sequence[Path], *places: str) -> list[Path]:
         """Those of the paths that stand at one of these places, and have not failed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tertulia.answers.equivalence import group_answers
@@ -66,6 +66,11 @@ class AnswerClaims:
 
     def __bool__(self) -> bool:
         return self.answer is not None
+
+    @property
+    def steps(self) -> Mapping[int, str]:
+        """There are none."""
+        return {}
 
     @property
     def doubtful(self) -> tuple[int, ...]:
@@ -195,14 +200,12 @@ def claims_of(path: Path, patterns: ClaimPatterns, think_close: str, reading: An
         think_close: The text that closes a thought.
         reading: The form of the answer, its language, and how sure an answer that was asked for must be.
     """
-    if patterns.summary_step is not None:
-        claims = read_steps(path.spans, patterns, think_close, held=path.place == "last call" and path.held is not None)
-        return claims if not path.finished else _with_answer(claims, path.answer)
+    held = path.place == "last call" and path.held is not None
+    claims = read_claims(path.spans, patterns, think_close, reading=reading, held=held)
     if path.finished:
-        return AnswerClaims(short(path.answer) if path.answer else None)
-    stated = stated_answer(path, reading)
-    if stated is not None or path.asked is None:
-        return AnswerClaims(short(stated) if stated else None)
+        return replace(claims, answer=short(path.answer) if path.answer else None)
+    if isinstance(claims, StepClaims) or claims.answer is not None or path.asked is None:
+        return claims
     answer, sure = path.asked.answer, path.asked.sure
     enough = answer is not None and (sure is None or sure >= reading.sure)
     return AnswerClaims(short(answer) if answer and enough else None, sure)
@@ -223,10 +226,34 @@ class AnswerReading:
     sure: float = 0.0
 
 
-def stated_answer(path: Path, reading: AnswerReading) -> str | None:
-    """The answer in the path's own words as they stand, its summaries too; None where none can be read."""
-    own = [span.text for span in path.spans if span.kind in ("thought", "summary", "answer")]
-    return next((answer for text in reversed(own) if (answer := extract_answer(text, reading.kind))), None)
+def read_claims(
+    spans: Sequence[Span],
+    patterns: ClaimPatterns,
+    think_close: str | None = None,
+    *,
+    reading: AnswerReading = AnswerReading(),
+    held: bool = False,
+) -> Claims:
+    """What these spans claim, in the path's own words.
+
+    Args:
+        spans: Of a path, from its beginning on.
+        patterns: How steps are read; without patterns only answers are.
+        think_close: The text that closes a thought.
+        reading: The form of the answer, and its language.
+        held: Whether the path is about to close its thought, so that its last line is whole.
+    """
+    if patterns.summary_step is not None:
+        return read_steps(spans, patterns, think_close, held=held)
+    stated = stated_answer(spans, reading)
+    return AnswerClaims(short(stated) if stated else None)
+
+
+def stated_answer(spans: Sequence[Span], reading: AnswerReading) -> str | None:
+    """The last answer in the path's own words, its summaries too; None where none can be read."""
+    own = [span.text for span in spans if span.kind in ("thought", "summary", "answer")]
+    texts = (extract_answer(text, reading.kind, reading.language) for text in reversed(own))
+    return next((answer for answer in texts if answer), None)
 
 
 def read_steps(
@@ -296,10 +323,6 @@ def short(value: str) -> str:
     """A claimed value on one line, cut where no answer is that long."""
     value = " ".join(value.split())
     return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"
-
-
-def _with_answer(claims: StepClaims, answer: str | None) -> StepClaims:
-    return StepClaims(claims.steps, short(answer) if answer else None, claims.fresh, claims.again)
 
 
 def _most_first(vote: tuple[str, int]) -> tuple[int, str]:

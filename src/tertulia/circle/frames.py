@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from tertulia.circle.claims import Claims, Difference, Finding
@@ -129,7 +129,9 @@ class Worded:
         claims = {post.path: post.claims for post in peers}
         return mine.claims.compare(claims, self.settings.margin, self.settings.language)
 
-    def doubt(self, finding: Finding, mine: Post, who: tuple[int, ...], draw: random.Random, meeting: int) -> Heard | None:
+    def doubt(
+        self, finding: Finding, mine: Post, who: tuple[int, ...], draw: random.Random, meeting: int
+    ) -> Heard | None:
         """What a path hears that agrees, and is asked to recheck all the same; None for most."""
         early = not self.settings.doubt_until or meeting < self.settings.doubt_until
         if finding != "agree" or not early or draw.random() >= self.settings.doubt:
@@ -271,7 +273,12 @@ def marker_text(wording: Wording, found: Difference) -> str:
     """A difference in words, without what surrounds it."""
     if found.step is not None:
         return fill(
-            wording.step_differ, step=found.step, count=found.count, total=found.total, mine=found.mine, other=found.other
+            wording.step_differ,
+            step=found.step,
+            count=found.count,
+            total=found.total,
+            mine=found.mine,
+            other=found.other,
         )
     if not found.votes:
         return wording.answer_silent

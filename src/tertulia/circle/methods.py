@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from tertulia.circle import leap_single, moa
 from tertulia.circle.circle import Circle
 from tertulia.circle.run import Run
 
@@ -22,18 +23,10 @@ async def independent(run: Run) -> Circle:
     return await leap(run)
 
 
-def method(name: str) -> Method:
-    """The method of this name.
-
-    Raises:
-        KeyError: There is none.
-    """
-    if name not in METHODS:
-        from tertulia.circle import leap_single, moa
-
-        METHODS.update({"leap-single": leap_single.solve, "moa": moa.solve})
-    return METHODS[name]
-
-
-METHODS: dict[str, Method] = {"leap": leap, "independent": independent}
-"""Methods by name; a user's own is added here."""
+METHODS: dict[str, Method] = {
+    "leap": leap,
+    "independent": independent,
+    "leap-single": leap_single.solve,
+    "moa": moa.solve,
+}
+"""Methods by name."""

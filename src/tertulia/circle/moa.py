@@ -24,7 +24,7 @@ async def solve(run: Run) -> Circle:
     settings = run.settings
     if not run.wording.moa:
         raise TertuliaError(
-            f"the method moa needs a model that follows instructions, and the wordings {run.wording.name} "
+            f"the method moa needs a model that follows instructions, and the wordings {settings.words} "
             "have no prompt for it: use the method leap, or give a wording file with moa"
         )
     circle = Circle(run, meets=False)

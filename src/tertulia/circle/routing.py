@@ -34,7 +34,7 @@ _INLINE = 2_000_000
 
 
 def route(
-    policy: Policy,
+    policy: str,
     summaries: Sequence[str | None],
     k: int,
     *,
@@ -71,7 +71,7 @@ def route(
 
 
 async def route_async(
-    policy: Policy,
+    policy: str,
     summaries: Sequence[str | None],
     k: int,
     *,
@@ -117,7 +117,7 @@ def similarity(
 
 
 def _route(
-    policy: Policy,
+    policy: str,
     summaries: Sequence[str | None],
     k: int,
     seed: int | str,
@@ -153,7 +153,7 @@ def _drawn(name: str, count: int) -> NDArray[np.uint64]:
 
 
 def _lanes(
-    policy: Policy,
+    policy: str,
     ear: int,
     peers: Order,
     drawn: NDArray[np.uint64],

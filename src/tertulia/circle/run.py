@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tertulia.circle.claims import AnswerReading
 from tertulia.circle.events import Event, Observer
@@ -13,40 +13,12 @@ from tertulia.circle.journal import Journal
 from tertulia.circle.path import Path, Span, SpanKind
 from tertulia.engines.base import Engine, EngineError, Generation, Request, Sampling, Token
 from tertulia.errors import TertuliaError
-from tertulia.model import Profile
+from tertulia.model import Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
 
 GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0)
-
-
-class Dialect(Protocol):
-    """How a model is asked, and how its thought opens and closes; empty for one that does not think aloud."""
-
-    @property
-    def think_open(self) -> str:
-        """What opens a thought, as text."""
-        ...
-
-    @property
-    def think_close(self) -> str:
-        """What closes a thought, as text."""
-        ...
-
-    @property
-    def open_ids(self) -> tuple[int, ...]:
-        """Ids of `think_open`; empty in text mode."""
-        ...
-
-    @property
-    def close_ids(self) -> tuple[int, ...]:
-        """Ids of `think_close`; empty in text mode."""
-        ...
-
-    async def beginning(self, user: str, opening: str = "") -> list[tuple[Any, tuple[int, ...], str]]:
-        """The prompt and the opening of the thought: kind of span, ids and text of each part."""
-        ...
 
 
 @dataclass
@@ -157,6 +129,8 @@ class Run:
             stop_ids = self.dialect.close_ids
         elif stop_at_close and self.dialect.think_close:
             stop = (*stop, self.dialect.think_close)
+        ends = self.dialect.stops if kind in ("thought", "answer") else ()
+        stop = (*stop, *ends)
         arriving: list[Token] = []
         if not fork:
             self.arriving[path.index] = (tuple(before), kind, arriving)
@@ -180,7 +154,7 @@ class Run:
         self.answered.add(path.index)
         if not generation.count and generation.finish not in ("end", "stop"):
             raise EngineError(f"the engine gave path {path.name} not one token ({generation.finish})")
-        return generation
+        return replace(generation, finish="end", stop=None) if generation.stop in ends else generation
 
     async def put(self, kind: SpanKind, text: str) -> Span:
         """Text as a span, encoded with control tokens disabled: it can open and close nothing."""
@@ -213,7 +187,9 @@ def voices(profile: Profile, settings: Settings, wording: Wording) -> tuple[Word
         TertuliaError: A language has no wordings.
     """
     name = settings.words or profile.wording
-    return tuple(wording if code == wording.language else Wording.load(name, code) for code in settings.thinking)
+    return tuple(
+        wording if code == wording.language else Wording.load(name, code) for code in settings.thought_languages
+    )
 
 
 def how_sure(tokens: Sequence[Token]) -> float | None:

@@ -15,8 +15,7 @@ _LINE_END = re.compile(r"\n[ \t]*$")
 # A sentence that ends: a full stop of any script, with the quotes and brackets that close after it.
 _SENTENCE_END = re.compile(r"[.!?…。！？．；।॥؟۔]['\")\]}»”’」』]*(\s*)$")
 _SENTENCES = re.compile(r"[.!?…][\'\")\]}»”’]*(?=\s|$)|[。！？．；।॥؟۔][\'\")\]}»”’」』]*")
-LOOP = 320  # characters: about 64 tokens
-SHORTEST = 24  # characters of a stretch that counts as repeated
+LOOP = 256  # characters: about 64 tokens
 MOST_LINES = 6
 _WIDE_END = re.compile(r"[。！？．；।॥؟۔]['\")\]}»”’」』]*$")
 
@@ -114,9 +113,7 @@ def loops(text: str) -> bool:
     if len(lines) > MOST_LINES and len(set(lines[-MOST_LINES - 1 : -1])) == 1:
         return True
     tail = text[-3 * LOOP :]
-    return any(
-        tail.endswith(3 * stretch) for size in range(SHORTEST, len(tail) // 3 + 1) if (stretch := tail[-size:]).strip()
-    )
+    return len(tail) == 3 * LOOP and any(tail[size:] == tail[:-size] for size in range(1, LOOP + 1))
 
 
 def before_close(text: str, close: str) -> str:

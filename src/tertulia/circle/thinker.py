@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from tertulia.answers.extract import extract_answer
-from tertulia.circle.claims import states_claim, stated_answer
+from tertulia.circle.claims import stated_answer, states_claim
 from tertulia.circle.frames import Heard, neutral
 from tertulia.circle.path import Path, Place, Span, Step
 from tertulia.circle.run import Run, about, how_sure
@@ -65,7 +65,7 @@ class Thinker:
         """
         match self.run.settings.summaries:
             case "read" if self.run.forks and not self.run.profile.reads_thought:
-                if stated_answer(path, self.run.reading) is None and self.room(path) > LED_TOKENS:
+                if stated_answer(path.spans, self.run.reading) is None and self.room(path) > LED_TOKENS:
                     await self._step(path, partial(self._asked, path))
             case "aside":
                 await self._step(path, partial(self._summary, path, again=False, aside=True))
@@ -234,7 +234,7 @@ class Thinker:
 
     def _answer_in(self, path: Path, more: str = "") -> str | None:
         """The answer in the path's own words and what has just come."""
-        return extract_answer(path.own_text + more, self.run.settings.answer_kind)
+        return extract_answer(path.own_text + more, self.run.settings.answer_kind, self.run.settings.language)
 
     async def _summary(self, path: Path, *, again: bool, aside: bool = False) -> Step:
         words, dialect = self.run.wording_of(path.index), self.run.dialect

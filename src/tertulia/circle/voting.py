@@ -43,6 +43,7 @@ def vote(
     rule: Rule = "majority",
     seed: int | str = 0,
     support: Sequence[float] | None = None,
+    language: str | None = None,
 ) -> Verdict:
     """The verdict of the paths' answers. May wait for math-verify: off the event loop, use `vote_async`.
 
@@ -58,13 +59,14 @@ def vote(
         seed: decides ties that support leaves; the same seed decides them alike.
         support: weight of each path, for ties only, for example how many meetings held its answer;
             1 each when not given.
+        language: of the question, for the ways in which numbers are written.
 
     Raises:
         TertuliaError: unknown rule, or lengths missing or not one for each path.
     """
     _check(answers, lengths, rule, support)
     groups: dict[int, list[int]] = {}
-    for path, first in enumerate(group_answers(answers)):
+    for path, first in enumerate(group_answers(answers, language)):
         if first is not None:
             groups.setdefault(first, []).append(path)
     if not groups:
@@ -95,9 +97,12 @@ async def vote_async(
     rule: Rule = "majority",
     seed: int | str = 0,
     support: Sequence[float] | None = None,
+    language: str | None = None,
 ) -> Verdict:
     """`vote` in a thread, so that the event loop goes on while math-verify compares."""
-    return await asyncio.to_thread(vote, answers, lengths=lengths, rule=rule, seed=seed, support=support)
+    return await asyncio.to_thread(
+        vote, answers, lengths=lengths, rule=rule, seed=seed, support=support, language=language
+    )
 
 
 def _usual_form(answers: Sequence[str | None], paths: Sequence[int]) -> str:

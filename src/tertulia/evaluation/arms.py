@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tertulia.errors import TertuliaError
-from tertulia.settings import METHODS, Settings
+from tertulia.evaluation import controls  # noqa: F401  (makes the controls known by name)
+from tertulia.settings import METHODS, WITHOUT_MEETINGS, Settings, meeting_settings
 
 REFERENCE = "independent"
 """The arm that others are compared to: it gets as many paths as their tokens buy."""
-PLACEBOS = ("echo", "false", "recheck")
+PLACEBOS = ("echo", "false", "recheck", "self")
 EARLY_STOP = "early-stop"
 NAMES: tuple[str, ...] = (*METHODS, EARLY_STOP, *PLACEBOS)
 
@@ -55,14 +56,13 @@ class Arm:
 
         Settings of meetings are no business of methods without meetings: they are left out there.
         """
-        from tertulia.settings import MEETING_SETTINGS
-
         values = dict(shared)
-        if self.method in ("independent", "moa"):
-            values = {name: value for name, value in values.items() if name not in MEETING_SETTINGS}
+        if self.method in WITHOUT_MEETINGS:
+            meetings = meeting_settings()
+            values = {name: value for name, value in values.items() if name not in meetings}
         values |= {"method": self.method, **self.settings}
         if self.placebo:
-            values["placebo"] = self.name
+            values.setdefault("control", self.name)
         if self.name == EARLY_STOP:
             paths = int(values.get("paths") or Settings.model_fields["paths"].default)
             values.setdefault("consensus_stop", paths // 2 + 1)
@@ -89,7 +89,7 @@ def arm(text: str) -> Arm:
         key = key.replace("-", "_").strip()
         if not equals or not key:
             raise TertuliaError(f"{pair!r} in the method {text!r} is no setting: write NAME=VALUE, such as heard=2")
-        if key in ("method", "placebo"):
+        if key == "method":
             raise TertuliaError(f"{pair!r} in the method {text!r}: name the method itself, one of {', '.join(NAMES)}")
         if key not in Settings.model_fields:
             raise TertuliaError(f"unknown setting {key!r} in {text!r}: use one of {', '.join(Settings.model_fields)}")

@@ -145,7 +145,7 @@ async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question)
 
     async with Bench(asked.where.at(at_once=1)) as bench:
         found = [bench.settings(one, {"seed": asked.seed, **asked.settings}, question) for one in wanted]
-        asks = asked.identify or any(settings.thinking for settings in found)
+        asks = asked.identify or any(settings.thought_languages for settings in found)
         return not asks or told(question, bench.profile)
 
 
@@ -158,13 +158,13 @@ def spends_of(records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]
     return spends
 
 
-def false_rate(one: Arm, wanted: Sequence[Arm], records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]:
+def false_rate(one: Arm, wanted: Sequence[Arm], records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, str]:
     """For false markers: the rate at which peers were really seen to differ; nothing where no arm tells."""
-    if one.name != "false" or "false_rate" in one.settings:
+    if one.name != "false" or "control" in one.settings:
         return {}
     met = [circle for other in wanted if other.name == "leap" for circle in records.get(other.label, ())]
     pairs = sum(circle.pairs for circle in met)
-    return {"false_rate": round(sum(circle.differed for circle in met) / pairs, 4)} if pairs else {}
+    return {"control": f"false={sum(circle.differed for circle in met) / pairs:.4f}"} if pairs else {}
 
 
 def run_arm(

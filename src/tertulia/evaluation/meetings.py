@@ -19,7 +19,7 @@ from typing import Any, Literal
 from tertulia.answers.equivalence import equivalent
 from tertulia.answers.extract import is_correct
 from tertulia.api import Result
-from tertulia.circle.claims import Claims, read_claims
+from tertulia.circle.claims import AnswerReading, Claims, claims_of, read_claims
 from tertulia.circle.events import Event
 from tertulia.circle.frames import neutral
 from tertulia.circle.path import Path
@@ -48,7 +48,7 @@ class Effect:
         marked_after: Whether what it next claims there is right, before it is told anything again; None also where it
             claims nothing there by then.
         took: Whether that is the value that peers were told to have at the marked step; None without one.
-        lie: Whether the difference was made up (`tertulia.evaluation.wrong_peers`, or a false marker).
+        lie: Whether the difference was made up (`tertulia.evaluation.controls`).
     """
 
     path: int
@@ -89,11 +89,16 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: dict[int, list[Mapping[str, Any]]] = {}
+        self._told: dict[int, Mapping[str, Any]] = {}
 
     def observe(self, event: Event) -> None:
-        """Keeps what is heard."""
-        if event.kind == "heard" and event.path is not None:
-            self.heard.setdefault(event.path, []).append(event.data)
+        """Keeps what is heard: decided at a meeting, put into the path by a step of its own."""
+        if event.kind == "meeting":
+            self._told |= {int(path): told for path, told in event.data["heard"].items()}
+        elif event.kind == "heard" and event.path is not None:
+            put = any(span["kind"] == "heard" for span in event.data.get("spans", ()))
+            told = {**self._told[event.path], "meeting": event.data["meeting"]}
+            self.heard.setdefault(event.path, []).append(told if put else told | {"text": ""})
 
 
 def effects(
@@ -134,8 +139,8 @@ def _effect(
     if place is None:
         return effect("unknown")
     later = (at for at, span in enumerate(path.spans) if at > place and span.kind == "heard")
-    before = read_claims(_until(path, place), profile.claims, close)
-    after = read_claims(_until(path, next(later, len(path.spans))), profile.claims, close)
+    before = read_claims(path.spans[:place], profile.claims, close)
+    after = _claims_until(path, next(later, len(path.spans)), profile, close)
     found = effect(*_compared(before, after, truth))
     step, other = event.get("step"), event.get("other")
     marked = _right_at(before, step, truth), _right_at(after, step, truth)
@@ -175,10 +180,8 @@ def _right_at(claims: Claims, step: int | None, truth: Truth) -> bool | None:
     return truth.right(claims.answer)
 
 
-def _until(path: Path, place: int) -> Path:
-    """The path as it was before this span."""
-    earlier = Path(path.index, path.name, exact=path.exact)
-    earlier.spans = path.spans[:place]
-    if place == len(path.spans):
-        earlier.place, earlier.answer = path.place, path.answer
-    return earlier
+def _claims_until(path: Path, place: int, profile: Profile, close: str) -> Claims:
+    """What the path claimed before this span; at its end, its answer."""
+    if place < len(path.spans) or not path.finished:
+        return read_claims(path.spans[:place], profile.claims, close)
+    return claims_of(path, profile.claims, close, AnswerReading())

@@ -182,7 +182,7 @@ def steps_of(profile: Profile, close: str) -> Steps | None:
         return None
 
     def read(path: Path) -> tuple[str, ...]:
-        steps = read_claims(path, profile.claims, close).steps
+        steps = read_claims(path.spans, profile.claims, close).steps
         return tuple(steps.get(step, "") for step in range(1, max(steps, default=0) + 1))
 
     return read

@@ -75,7 +75,7 @@ class Ear:
 
     def target(self, path: int) -> str | None:
         """The language that a path is to think in; None where nobody asks."""
-        led = self.settings.thinking
+        led = self.settings.thought_languages
         if led:
             return led[path % len(led)]
         return self.question.language if self.free else None

@@ -32,7 +32,7 @@ OWN = "own"
 SHAPES = ("own", "pivot", "many")
 KINDS: Mapping[str, str] = {"meeting": "leap", "independent": "independent"}
 """Arms by whether their paths meet, with the method that runs them."""
-FIXED = ("thinking_language", "tongues", "thinking_by", "language", "method", "placebo", "seed")
+FIXED = ("thinking_language", "tongues", "thinking_by", "language", "method", "control", "seed")
 """Settings that the study gives itself."""
 Circles = Mapping[str, Sequence[CircleRecord]]
 """Circles by question; questions have the same name in all languages."""

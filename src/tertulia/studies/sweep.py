@@ -28,17 +28,12 @@ from tertulia.evaluation.statistics import Estimate
 from tertulia.evaluation.where import Where
 from tertulia.files import working_in, write_json
 from tertulia.run_file import Positive
-from tertulia.settings import Settings
+from tertulia.settings import Settings, meeting_settings
 from tertulia.studies.trap import Trap
 
 EXAMPLE = "runs/lab/interval.toml"
 Study = Literal["eval", "trap"]
 OPTIONS = ("task", "data", "revision", "language", "difficulty", "split", "first", "limit")
-MEETING_ONLY = frozenset(
-    {"every", "meet_at", "last_call", "self_opened", "heard", "router", "max_heard", "frame", "summaries", "counted",
-     "margin", "doubt", "doubt_until", "false_rate", "mode"}
-)  # fmt: skip
-"""Settings that change nothing for paths that do not meet."""
 TRAP_FIELDS = frozenset(one.name for one in fields(Trap)) - {"settings", "methods"}
 
 
@@ -159,7 +154,7 @@ def _asked(sweep: Sweep, one: Arm, cell: Mapping[str, Any]) -> tuple[Evaluation,
     options = {**sweep.options, **{name: value for name, value in values.items() if name in OPTIONS}}
     settings = {name: value for name, value in values.items() if name not in OPTIONS}
     if one.method == REFERENCE:
-        settings = {name: value for name, value in settings.items() if name not in MEETING_ONLY}
+        settings = {name: value for name, value in settings.items() if name not in meeting_settings()}
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     task = options.pop("task", sweep.task)
     asked = Evaluation(

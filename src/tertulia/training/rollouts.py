@@ -198,10 +198,9 @@ def _unchecked(circle: Circle, effect: Effect, profile: Profile, close: str) -> 
     if own is None:
         return False
     line = own.text if own.kind == "summary" else own.text.lstrip().partition("\n")[0] + "\n"
-    before, after = Path(path.index, path.name), Path(path.index, path.name)
-    before.spans = path.spans[:place]
-    after.spans = [*before.spans, Span(own.kind, (), line, 0)]
-    old, new = (read_claims(some, profile.claims, close) for some in (before, after))
+    before = path.spans[:place]
+    after = [*before, Span(own.kind, (), line, 0)]
+    old, new = (read_claims(spans, profile.claims, close) for spans in (before, after))
     moved = any(new.steps.get(step, value) != value for step, value in old.steps.items())
     return moved or (not old.steps and old.answer != new.answer)
 
@@ -279,21 +278,24 @@ class Rollouts:
         return {**fields, **parts, "guards": guards(self.last, self._profile, dialect.think_close)}
 
     async def _circle(self, engine: Engine, dialect: Dialect, question: Question, seed: int, name: str) -> Circle:
+        settings = self._settings(question).model_copy(update={"seed": seed})
         listener = Listener()
         summaries: dict[int, list[str]] = {}
         claimed: list[int] = []
 
         def observe(event: Event) -> None:
             listener.observe(event)
-            if event.kind == "summary" and event.path is not None:
-                steps = event.data["claims"]["steps"]
+            if event.kind == "summary" and event.path is not None and event.data["text"]:
+                summaries.setdefault(event.path, []).append(" ".join(event.data["text"].split()))
+            if event.kind != "meeting":
+                return
+            for path in map(int, event.data["heard"]):
+                steps = event.data["claims"][str(path)].get("steps", {})
                 claimed.append(len(steps))
-                read = " ".join(f"{step}={value}" for step, value in steps.items())
-                said = read if event.data["outcome"] == "read" else event.data["text"]
-                if said:
-                    summaries.setdefault(event.path, []).append(" ".join(said.split()))
+                if steps and settings.summaries == "read":
+                    read = " ".join(f"{step}={value}" for step, value in steps.items())
+                    summaries.setdefault(path, []).append(read)
 
-        settings = self._settings(question).model_copy(update={"seed": seed})
         result = await solve_with(
             engine, self._profile, question.text, settings, name=name, observer=observe, dialect=dialect
         )

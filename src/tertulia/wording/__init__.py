@@ -1,8 +1,9 @@
 """Every sentence that is put into a path: data files, one a language, in sets.
 
-The set "paper" has the tags of LeaP, for reasoning models that follow instructions; "pebble" is for the small model,
-which has learnt a compact form. `<set>/set.toml` holds what is the same in every language (tags),
-`<set>/<language>.toml` the words, and a file of the user's own may be laid over both. A name in braces is
+The set "plain" is for any model: no tags, no word about meetings in the prompt. "paper" has the tags of LeaP, for
+models that were trained on them or are large; "pebble" is for the small model, which has learnt a compact form.
+`<set>/set.toml` holds what is the same in every language (tags), and the set whose words it takes over where it has
+none (`base`); `<set>/<language>.toml` the words; a file of the user's own may be laid over both. A name in braces is
 filled in where it is listed in `PLACES`; all other braces, such as those of `\\boxed{...}`, stay as they are.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -31,6 +32,11 @@ PLACES: dict[str, tuple[str, ...]] = {
     "answer_next": ("count", "other"),
     "quote": ("peer", "summary"),
     "quote_finished": ("answer",),
+    "plain_working": ("working", "other", "mine", "counts"),
+    "plain_working_unknown": ("working", "other", "counts"),
+    "plain_answer": ("other", "mine", "counts"),
+    "plain_answer_unknown": ("other", "counts"),
+    "plain_counts": ("count", "total", "other"),
     "moa": ("question", "proposals"),
     "moa_proposal": ("number", "proposal"),
 }
@@ -58,6 +64,11 @@ class Wording:
         quote, quote_finished, quote_none, quote_join: Peers' summaries, named.
         check: What follows the frame where something is to be compared.
         closing: Put in when the budget is spent, before the thought is closed.
+        lead: What a path is led to its answer by; it ends in an open box.
+        loop: What a path is told that repeats itself, where the board has nothing to tell.
+        plain_working, plain_working_unknown, plain_answer, plain_answer_unknown, plain_counts, plain_self: What an
+            outvoted path hears without tags: another path's working or answer, beside its own or where it has none; how
+            many have it; and nothing of others at all, for a control.
         moa, moa_proposal: Prompt of an aggregation layer; empty in a set for models that cannot aggregate.
     """
 
@@ -91,6 +102,14 @@ class Wording:
     closing: str
     moa: str
     moa_proposal: str
+    lead: str = ""
+    loop: str = ""
+    plain_working: str = ""
+    plain_working_unknown: str = ""
+    plain_answer: str = ""
+    plain_answer_unknown: str = ""
+    plain_counts: str = ""
+    plain_self: str = ""
 
     @classmethod
     def load(cls, name: str, language: str, file: str | Path | None = None) -> Wording:
@@ -144,8 +163,11 @@ def languages(name: str) -> list[str]:
 def _packaged(name: str, language: str, *, required: bool) -> dict[str, Any]:
     folder = resources.files("tertulia.wording") / name
     if not (folder / "set.toml").is_file():
-        raise TertuliaError(f"unknown wording set {name!r}: use paper or pebble")
+        raise TertuliaError(f"unknown wording set {name!r}: use plain, paper or pebble")
     words = tomllib.loads((folder / "set.toml").read_text("utf-8"))
+    base = words.pop("base", None)
+    if base is not None:
+        words = _packaged(base, language, required=required) | words
     if language in languages(name):
         words |= tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
     elif required:
@@ -171,11 +193,14 @@ def _checked(words: dict[str, Any], language: str, where: str) -> Wording:
     for key in words:
         if key not in names:
             raise TertuliaError(f"unknown wording {key!r} in {where}: use {', '.join(names)}")
+    optional = [field.name for field in fields(Wording) if field.default is not MISSING]
     for name in names:
+        if name not in words and name in optional:
+            continue
         if name not in words:
             raise TertuliaError(f"the wording {name!r} is missing in {where}: add it")
         if name == "cues":
-            _check_cues(words[name], where)
+            _check_cues(words[name], where, tagged=bool(words["instruction"]))
         elif not isinstance(words[name], str):
             raise TertuliaError(f"the wording {name!r} in {where} is {words[name]!r}: write a text")
         else:
@@ -183,11 +208,11 @@ def _checked(words: dict[str, Any], language: str, where: str) -> Wording:
     return Wording(language=language, **words | {"cues": tuple(words["cues"])})
 
 
-def _check_cues(cues: Any, where: str) -> None:
+def _check_cues(cues: Any, where: str, *, tagged: bool) -> None:
     if not isinstance(cues, list) or not cues or not all(isinstance(cue, str) for cue in cues):
         raise TertuliaError(f"the wording 'cues' in {where} is {cues!r}: write a list of texts")
     for cue in cues:
-        if "<summarize>" not in cue:
+        if tagged and "<summarize>" not in cue:
             raise TertuliaError(f"the cue {cue!r} in {where} opens no summary: write <summarize> into it")
 
 
