@@ -19,6 +19,7 @@ from tertulia.engines.progress import duration
 if TYPE_CHECKING:
     from tertulia.circle.events import Event
 
+ENDS = ("finished", "stopped", "failed")
 PACE = 5.0  # seconds between two lines about how far a run is; later twice as many
 
 
@@ -70,7 +71,7 @@ class Pace:
             self._paths, self._budget = event.data["settings"]["paths"], event.data["settings"]["budget"]
         elif event.kind == "tokens" and event.path is not None:
             self._tokens[event.path] += event.data["count"]
-        elif event.kind in ("answer", "stopped", "failed") and event.path is not None:
+        elif event.data.get("place") in ENDS and event.path is not None:
             self._ended.add(event.path)
 
     def line(self, now: float) -> str:
@@ -92,30 +93,23 @@ class Pace:
 
 
 class Lines:
-    """Puts events into words; remembers what it told of a meeting, so that nothing is told twice.
-
-    In board mode a meeting comes in pieces: each path hears on its own, and the event lists all that have
-    heard so far.
-    """
+    """Puts events into words."""
 
     def __init__(self) -> None:
         self._board = False
-        self._told: dict[int, list[list[int]]] = {}
+        self._paths = 0
 
     def of(self, event: Event) -> list[str]:
-        """The lines for an event, none for most."""
+        """The lines for an event, none for most; a meeting's first line says who heard whom."""
         data = event.data
-        match event.kind:
-            case "start":
-                self._board = data["settings"]["mode"] == "board"
-                return [f"question: {shortened(fit(data['question']))}", self.set_out(data)]
-            case "meeting":
-                told = self.meeting(data["index"], data["heard"])
-                return [told] if told else []
-            case "heard" if data["text"]:  # where claims are read, agreement is silent
-                return [f"  path {event.path}: {without_tags(str(data['text']))}"]
-            case "answer":
-                answer = "no answer" if data["answer"] is None else fit(data["answer"])
+        if event.kind == "start":
+            self._board, self._paths = data["settings"]["mode"] == "board", data["settings"]["paths"]
+            return [f"question: {shortened(fit(data['question']))}", self.set_out(data)]
+        if event.kind == "meeting":
+            return self.meeting(data)
+        match data.get("place"):
+            case "finished":
+                answer = "no answer" if data.get("answer") is None else fit(data["answer"])
                 return [f"path {event.path} finished: {answer}"]
             case "stopped":
                 return [f"path {event.path} stopped"]
@@ -137,14 +131,16 @@ class Lines:
             f"method {settings['method']}, at most {settings['budget']:,} tokens a path, seed {settings['seed']}"
         )
 
-    def meeting(self, index: int, heard: Sequence[Sequence[int]]) -> str | None:
-        """What is new about a meeting, None for nothing."""
-        before = self._told.get(index, [])
-        new = [[] if at < len(before) and list(peers) == before[at] else list(peers) for at, peers in enumerate(heard)]
-        self._told[index] = [list(peers) for peers in heard]
-        if self._board and not any(new):
-            return None
-        return f"meeting {index}: {who_heard_whom(new)}"
+    def meeting(self, record: Mapping[str, Any]) -> list[str]:
+        """Who heard whom, and what; nothing in board mode, where paths meet one by one, if nobody was heard."""
+        told = {int(path): heard for path, heard in record["heard"].items()}
+        heard = [
+            told[path]["peers"] if path in told else [] for path in range(max([self._paths, *(p + 1 for p in told)]))
+        ]
+        if self._board and not any(heard):
+            return []
+        texts = [f"  path {path}: {text}" for path, what in told.items() if (text := without_tags(what["text"]))]
+        return [f"meeting {record['index']}: {who_heard_whom(heard)}", *texts]
 
 
 def counted(number: int, noun: str) -> str:

@@ -61,7 +61,7 @@ class LiveView(View):
             self._live.start()
             self._task = asyncio.get_running_loop().create_task(self._draw_often())
         elif event.kind == "meeting":
-            for line in lines:
+            for line in lines[:1]:
                 self._say(line, "cyan")
 
     def close(self) -> None:

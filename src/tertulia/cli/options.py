@@ -1,11 +1,15 @@
 """The options of the verbs, each with its help; names and defaults stand where they are used.
 
 What an option may be is checked where it is used (`tertulia.settings`), so that the shell and Python get the
-same errors; here stand only the words of `--help`.
+same errors; here stand only the words of `--help`. Those of settings stand in `tertulia/settings.toml`.
 """
 
 from __future__ import annotations
 
+import inspect
+import tomllib
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,45 +54,42 @@ PROFILE = (
     "prompt = 'Question: {question}\\nAnswer:' in a TOML file."
 )
 Threads = Annotated[int | None, _option("Threads of llama.cpp in this process; default 1.")]
-Method = Annotated[str | None, _option("independent, leap, leap-single or moa.")]
-Preset = Annotated[str | None, _option("Where settings not given come from: tertulia or paper.")]
+LanguageCode = Annotated[str | None, _option("Language of question and wordings: en, de, sw, zh ...")]
 Paths = Annotated[int | None, _option("Paths in the circle.")]
-Every = Annotated[int | None, _option("A meeting every so many thought tokens; 0: never.")]
-MeetAt = Annotated[str | None, _option("Meetings at these places, such as 2048,4096.", metavar="TOKENS")]
+Preset = Annotated[str | None, _option("Where settings not given come from: tertulia or paper.")]
 LastCall = Annotated[bool | None, _option("A meeting for a path about to close its thought while the board disagrees.")]
 LastCalls = Annotated[int | None, _option("At most so many last calls of one path.")]
-SelfOpened = Annotated[bool | None, _option("Paths may open a meeting themselves.")]
-Heard = Annotated[int | None, _option("Peers heard at a meeting; 0: all that the router gives.")]
-Router = Annotated[str | None, _option("Who hears whom: answers, dispersed, clustered, hybrid, random or all.")]
-MaxHeard = Annotated[int | None, _option("At most so many paths hear one peer at a meeting.")]
-Frame = Annotated[str | None, _option("How claims are told: digest or quotes.")]
-Summaries = Annotated[str | None, _option("written at a meeting, or read from the thought (no word on agreement).")]
-Counted = Annotated[str | None, _option("Whose claims a digest counts: all peers', or only of those heard.")]
-Margin = Annotated[int | None, _option("A step is marked where another value has so many more holders; 0: as many.")]
-Doubt = Annotated[float | None, _option("Share of agreeing paths that recheck all the same, 0 to 1.")]
-DoubtUntil = Annotated[int | None, _option("Doubt at the first so many meetings only; 0 for all.")]
-Placebo = Annotated[str | None, _option("A control without peers' information: echo, false or recheck.")]
-FalseRate = Annotated[float | None, _option("Share of made-up markers under the placebo false, 0 to 1.")]
-WrongPeers = Annotated[int | None, _option("A study: so many of the peers that a path hears claim what is wrong.")]
-WrongKind = Annotated[str | None, _option("What these say: claims, or orders.")]
-Mode = Annotated[str | None, _option("sync: paths wait for each other at a meeting. board: they do not.")]
-Budget = Annotated[int | None, _option("Hard cap on the tokens that a path generates.", metavar="TOKENS")]
-ConsensusStop = Annotated[int | None, _option("Stop the rest when so many paths agree; 0: never.", metavar="PATHS")]
-Vote = Annotated[str | None, _option("majority or shortest-majority.")]
-Layers = Annotated[int | None, _option("Aggregation layers of the method moa.")]
-AnswerKind = Annotated[str | None, _option("math: an answer in a box. choice: a letter.")]
-LanguageCode = Annotated[str | None, _option("Language of question and wordings: en, de, sw, zh ...")]
-ThinkingLanguage = Annotated[str | None, _option("Language the thought is led to.")]
-ThinkingBy = Annotated[str | None, _option("What leads it there: its first sentence, or a word in the prompt.")]
-Tongues = Annotated[str | None, _option("A thinking language for each path in turn: en,de,sw.", metavar="CODES")]
-Wording = Annotated[Path | None, _option("A wording file of your own.", metavar="FILE")]
-Temperature = Annotated[float | None, _option("Sampling temperature; 0 is greedy.")]
-TopP = Annotated[float | None, _option("Nucleus sampling, 0 to 1.")]
-TopK = Annotated[int | None, _option("Sample from so many tokens; 0: off.")]
-MinP = Annotated[float | None, _option("Least probability beside the best token, 0 to 1.")]
-Seed = Annotated[int | None, _option("All random draws derive from it.")]
 JournalFile = Annotated[
     Path | None, _option("Keep every step; the same command goes on from there.", "--journal", metavar="FILE")
 ]
 Json = Annotated[bool, _option("Print one JSON object and nothing else.", "--json")]
 Quiet = Annotated[bool, _option("Print the verdict only.", "--quiet")]
+
+
+TYPES: dict[str, Any] = {"int": int, "float": float, "flag": bool, "path": Path, "text": str}
+
+
+def with_settings(act: Callable[..., None]) -> Callable[..., None]:
+    """Gives a verb an option for every setting that it has no option for; they are read from its context."""
+    table = tomllib.loads((resources.files("tertulia") / "settings.toml").read_text("utf-8"))
+    own = inspect.signature(act, eval_str=True)
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[TYPES[about["type"]] | None, _option(about["help"], metavar=about.get("metavar"))],
+        )
+        for name, about in table.items()
+        if name not in own.parameters
+    ]
+
+    def verb(**given: Any) -> None:
+        act(**{name: given[name] for name in own.parameters})
+
+    parameters = [*own.parameters.values(), *added]
+    shown = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    verb.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    verb.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    verb.__doc__, verb.__name__ = act.__doc__, act.__name__
+    return verb

@@ -59,7 +59,13 @@ class Scene:
         """Takes in one event."""
         if event.kind == "start":
             self._begin(event.data)
-        elif event.path is not None:
+        elif event.kind == "meeting":
+            for path, held in event.data["claims"].items():
+                row = self._row(int(path))
+                row.claim = row.claim if row.over else claim(held) or row.claim
+            for path, told in event.data["heard"].items():
+                self._row(int(path)).heard = without_tags(told["text"]) or self._row(int(path)).heard
+        elif event.path is not None and event.kind != "survivor":
             self._tell(self._row(event.path), event.kind, event.data)
 
     def _begin(self, data: Mapping[str, Any]) -> None:
@@ -72,40 +78,29 @@ class Scene:
         return self.paths[path]
 
     def _tell(self, row: Row, kind: str, data: Mapping[str, Any]) -> None:
-        match kind:
-            case "tokens":
-                row.generated += int(data["count"])
-                if row.doing == "waiting":
-                    row.doing = "thinking"
-            case "segment":
-                row.doing = str(data["place"])
-            case "summary":
-                row.doing = "meeting"
-                row.claim = claim(data) or row.claim
-            case "heard":
-                row.doing, row.heard = "thinking", without_tags(str(data["text"])) or row.heard
-            case "answer":
-                row.doing, row.over = "finished", True
-                row.claim = "no answer" if data["answer"] is None else fit(data["answer"])
-            case "stopped":
-                row.doing, row.over = "stopped", True
-            case "failed":
-                row.doing, row.over = "failed", True
-                row.claim = fit(data.get("error", ""))
+        if kind == "tokens":
+            row.generated += int(data["count"])
+            row.doing = "thinking" if row.doing == "waiting" else row.doing
+            return
+        row.doing = str(data["place"])
+        row.over = row.doing in ("finished", "stopped", "failed")
+        if row.doing == "finished":
+            row.claim = "no answer" if data.get("answer") is None else fit(data["answer"])
+        elif row.doing == "failed":
+            row.claim = fit(data.get("error", ""))
 
 
-def claim(summary: Mapping[str, Any]) -> str:
-    """What a path claims in a summary: its latest step results, else its answer so far, else what it wrote.
+def claim(claims: Mapping[str, Any]) -> str:
+    """What a path claims at a meeting: its latest step results, else its answer so far.
 
     Args:
-        summary: Data of the summary's event.
+        claims: Of the meeting's record.
     """
-    claims: Mapping[str, Any] = summary.get("claims") or {}
     steps: Mapping[Any, Any] = claims.get("steps") or {}
     told = " ".join(f"{step}={value}" for step, value in list(steps.items())[-LAST_STEPS:])
     if len(steps) > LAST_STEPS:
         told = f"… {told}"
-    return fit(told or claims.get("answer") or summary.get("text") or "")
+    return fit(told or claims.get("answer") or "")
 
 
 def shortened(question: str) -> str:

@@ -26,6 +26,7 @@ ONLY_ITS_WORLD = (
 )
 
 
+@options.with_settings
 def solve(
     context: typer.Context,
     question: options.Question = None,
@@ -35,42 +36,8 @@ def solve(
     engine: options.EngineUrl = None,
     model: options.Model = None,
     threads: options.Threads = None,
-    method: options.Method = None,
-    preset: options.Preset = None,
-    paths: options.Paths = None,
-    every: options.Every = None,
-    meet_at: options.MeetAt = None,
     last_call: options.LastCall = None,
     last_calls: options.LastCalls = None,
-    self_opened: options.SelfOpened = None,
-    heard: options.Heard = None,
-    router: options.Router = None,
-    max_heard: options.MaxHeard = None,
-    frame: options.Frame = None,
-    summaries: options.Summaries = None,
-    counted: options.Counted = None,
-    margin: options.Margin = None,
-    doubt: options.Doubt = None,
-    doubt_until: options.DoubtUntil = None,
-    placebo: options.Placebo = None,
-    false_rate: options.FalseRate = None,
-    wrong_peers: options.WrongPeers = None,
-    wrong_kind: options.WrongKind = None,
-    mode: options.Mode = None,
-    budget: options.Budget = None,
-    consensus_stop: options.ConsensusStop = None,
-    vote: options.Vote = None,
-    layers: options.Layers = None,
-    answer_kind: options.AnswerKind = None,
-    thinking_language: options.ThinkingLanguage = None,
-    thinking_by: options.ThinkingBy = None,
-    tongues: options.Tongues = None,
-    wording: options.Wording = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    top_k: options.TopK = None,
-    min_p: options.MinP = None,
-    seed: options.Seed = None,
     journal: options.JournalFile = None,
     json_: options.Json = False,
     quiet: options.Quiet = False,
@@ -117,6 +84,10 @@ def _call(given: dict[str, Any]) -> dict[str, Any]:
         given["last_call"] = _last_calls(given.get("last_call"), given.pop("last_calls", None))
     if "meet_at" in given:
         given["meet_at"] = _places(given["meet_at"])
+    if str(given.get("every", "")).isdigit():
+        given["every"] = int(given["every"])
+    if "control" in given:
+        import tertulia.evaluation.controls  # noqa: F401  (brings the controls along)
     if "wording" in given:
         given["wording"] = str(given["wording"])
     return given
