@@ -30,6 +30,10 @@ Circles = Annotated[int, typer.Option(help="Circles a question.")]
 First = Annotated[int | None, typer.Option(help="Of the world: number of the first problem.")]
 AtOnce = Annotated[int, typer.Option(help="Circles under way at once.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of all methods.", metavar="NAME=VALUE")]
+Share = Annotated[
+    bool,
+    typer.Option("--share-beginnings/--no-share-beginnings", help="Arms branch from the same thoughts where they can."),
+]
 Weight = Annotated[float, typer.Option("--injected-weight", help="Price of an injected token after a cached context.")]
 LogDir = Annotated[Path | None, typer.Option(help="Where logs and journals are kept; the same goes on from there.")]
 Logs = Annotated[list[Path], typer.Argument(help="Logs of Inspect, or folders with logs.", metavar="LOG...")]
@@ -51,6 +55,7 @@ def evaluate(
     preset: options.Preset = None,
     set_: Set = None,
     at_once: AtOnce = 8,
+    share: Share = True,
     injected_weight: Weight = 0.1,
     log_dir: LogDir = None,
     plot: Plot = None,
@@ -75,6 +80,7 @@ def evaluate(
         where=place.where(at_once),
         settings=shared,
         weight=injected_weight,
+        share=share,
     )
     folder = Path(typed_text(str(log_dir or FOLDER / f"{task}-{seed}"), "--log-dir"))
     display = "none" if json_ else "rich" if sys.stdout.isatty() else "plain"

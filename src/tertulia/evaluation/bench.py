@@ -17,6 +17,7 @@ from tertulia.engines.base import Engine
 from tertulia.evaluation.arms import Arm
 from tertulia.evaluation.meetings import Listener, Truth, effects
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
+from tertulia.evaluation.sharing import Shared
 from tertulia.evaluation.thinking import Ear
 from tertulia.evaluation.where import Where
 from tertulia.model import Dialect, Profile, profile_for
@@ -35,6 +36,7 @@ class Bench:
         where: Where its circles run.
         asked: Settings that decide how long a context must be.
         made: An engine to use instead, not yet entered; for tests and studies.
+        shared: File in which beginnings are kept that arms share; None where each makes its own.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Bench:
         *,
         asked: Mapping[str, Any] | None = None,
         made: Engine | None = None,
+        shared: Path | None = None,
     ) -> None:
         where = where or Where()
         self._engine: Engine = made or engine_for(
@@ -50,12 +53,15 @@ class Bench:
         )
         self._model = where.model
         self._gate = asyncio.Semaphore(where.at_once)
+        self._shared = shared
         self._stack = AsyncExitStack()
         self.profile: Profile
         self.dialect: Dialect
 
     async def __aenter__(self) -> Bench:
         self.engine = await self._stack.enter_async_context(self._engine)
+        if self._shared is not None:
+            self.engine = await self._stack.enter_async_context(Shared(self.engine, self._shared))
         self.profile = profile_for(self._model or self.engine.info.model)
         self.dialect = await Dialect.probe(self.engine, self.profile)
         return self
@@ -154,13 +160,13 @@ class Benches:
     def __init__(self) -> None:
         self._open: dict[str, asyncio.Task[Bench]] = {}
 
-    async def get(self, where: Where, asked: Mapping[str, Any]) -> Bench:
+    async def get(self, where: Where, asked: Mapping[str, Any], shared: Path | None = None) -> Bench:
         """The bench for this engine, started if nobody has yet."""
-        key = json.dumps([where.model_dump(), {k: asked.get(k) for k in sorted(asked)}], default=str)
+        key = json.dumps([where.model_dump(), str(shared), {k: asked.get(k) for k in sorted(asked)}], default=str)
         loop = asyncio.get_running_loop()
         task = self._open.get(key)
         if task is None or task.get_loop() is not loop:
-            bench = Bench(where, asked=asked)
+            bench = Bench(where, asked=asked, shared=shared)
             task = self._open[key] = loop.create_task(bench.__aenter__())
         return await asyncio.shield(task)
 

@@ -30,6 +30,7 @@ from tertulia.tasks.question import Question
 
 MARK = ("evaluation.json", "evaluation", "--log-dir")
 """How a folder is marked (`tertulia.files.mark_folder`): by which file, as what, and by which option it is given."""
+BEGINNINGS = "beginnings.journal.jsonl"
 MOST_FAILURES = 0.2
 """Share of an arm's circles that may fail before the rest is not tried: a night should not be spent on errors."""
 Tell = Callable[[str], None]
@@ -49,6 +50,7 @@ class Evaluation:
         settings: What all arms share, fields of `tertulia.settings.Settings`.
         weight: Price of an injected token whose context came from the cache, in generated tokens.
         identify: Whether free thoughts are held against the language of the question.
+        share: Whether arms share their beginnings.
     """
 
     task: str
@@ -60,6 +62,7 @@ class Evaluation:
     settings: Mapping[str, Any] = field(default_factory=dict)
     weight: float = CACHED_WEIGHT
     identify: bool = False
+    share: bool = True
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -198,6 +201,7 @@ def run_arm(
         journals=str(folder / one.slug / "journals"),
         seed=asked.seed,
         settings={**asked.settings, **informed},
+        beginnings=str(folder / BEGINNINGS) if asked.share else None,
     )
     shared = {plugin.IDENTIFY: True} if asked.identify else {}
     further = [shared | ({"spend": spends[one.id]} if one.id in spends else {}) for one in questions]

@@ -121,6 +121,7 @@ def method(
     journals: str | None = None,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
+    beginnings: str | None = None,
 ) -> Solver:
     """A solver that lets circles answer.
 
@@ -133,6 +134,7 @@ def method(
         journals: Folder for journals, one a circle; a circle that was killed goes on in its own.
         seed: Of circle 0; later circles have seeds that derive from it.
         settings: Further fields of `tertulia.settings.Settings`.
+        beginnings: File of the beginnings that arms share.
     """
     shared = {"seed": seed, **(settings or {})}
     where = Where.of(engine=engine, model=model, threads=threads, at_once=at_once)
@@ -140,7 +142,7 @@ def method(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         question = question_of(state)
         asked = one.asked(shared)
-        bench = await BENCHES.get(where, asked)
+        bench = await BENCHES.get(where, asked, Path(beginnings) if beginnings else None)
         resolved = bench.settings(one, shared, question)
         folder = Path(journals) if journals else None
         spend = state.metadata.get("spend", 0.0) if one.reference else 0.0
@@ -205,6 +207,7 @@ def arm_solver(
     journals: str | None = None,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
+    beginnings: str | None = None,
 ) -> Solver:
     """A method with settings of its own, as `tertulia eval --method` reads it."""
     return method(
@@ -216,6 +219,7 @@ def arm_solver(
         journals=journals,
         seed=seed,
         settings=settings,
+        beginnings=beginnings,
     )
 
 
