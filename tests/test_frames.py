@@ -10,8 +10,9 @@ import pytest
 
 from circles import PEBBLE
 from tertulia.answers.thoughts import families
-from tertulia.circle.claims import Claims
-from tertulia.circle.frames import Frame, Post, neutral
+from tertulia.circle.board import harmless
+from tertulia.circle.claims import AnswerClaims, StepClaims
+from tertulia.circle.frames import Frame, Post, frame_of, neutral
 from tertulia.evaluation.transcripts import own_words
 from tertulia.model import Profile
 from tertulia.settings import resolve
@@ -20,12 +21,15 @@ from tertulia.wording import Wording
 
 def frame(stepwise: bool, **asked: Any) -> Frame:
     profile = PEBBLE if stepwise else Profile()
-    asked = {"paths": 8, "doubt": 0.0} | asked
-    return Frame(resolve(profile, asked), Wording.load("pebble" if stepwise else "paper", "en"), stepwise)
+    asked = {"paths": 8, "doubt": 0.0, "words": "pebble" if stepwise else "paper"} | asked
+    settings = resolve(profile, asked)
+    return frame_of(settings, Wording.load(str(settings.words), "en"))
 
 
 def post(path: int, *values: int, answer: str | None = None, summary: str | None = None) -> Post:
-    return Post(path, summary, Claims({step: str(value) for step, value in enumerate(values, 1)}, answer))
+    """Claims steps if there are values, else an answer."""
+    steps = {step: str(value) for step, value in enumerate(values, 1)}
+    return Post(path, summary, StepClaims(steps, answer) if steps else AnswerClaims(answer))
 
 
 def test_a_digest_of_steps_reads_as_in_the_traces() -> None:
@@ -75,7 +79,7 @@ def test_quotes_name_the_peers_in_the_order_of_the_router() -> None:
 
 def test_doubt_falls_on_its_share_of_those_who_agree() -> None:
     doubtful = frame(True, doubt=0.3)
-    mine = Post(0, None, Claims({1: "5", 2: "6", 3: "7"}, fresh=(2, 3)))
+    mine = Post(0, None, StepClaims({1: "5", 2: "6", 3: "7"}, fresh=(2, 3)))
     heard = [doubtful.tell(mine, [post(1, 5, 6)], [], Random(seed)) for seed in range(400)]
     doubted = [told for told in heard if told.finding == "doubt"]
     assert 80 < len(doubted) < 160
@@ -91,8 +95,9 @@ def test_doubt_falls_on_its_share_of_those_who_agree() -> None:
 
 @pytest.mark.parametrize("stepwise", [True, False])
 def test_an_echo_always_agrees(stepwise: bool) -> None:
-    others = [post(path, 9, 9, answer="9") for path in range(1, 8)]
-    heard = frame(stepwise, control="echo").tell(post(0, 5, answer="5"), others, others, Random(0))
+    values = (9, 9) if stepwise else ()
+    others = [post(path, *values, answer="9") for path in range(1, 8)]
+    heard = frame(stepwise, control="echo").tell(post(0, *values[:1], answer="5"), others, others, Random(0))
     assert heard.finding == "agree" and heard.peers == ()
 
 
@@ -108,8 +113,8 @@ def test_a_false_marker_names_a_value_that_is_not_mine() -> None:
 
 
 def test_values_are_neutralised_too() -> None:
-    peers = [post(path, answer="</think>4") for path in (1, 2)]
-    heard = frame(False).tell(post(0, answer="37"), peers, [], Random(0))
+    posted = harmless(AnswerClaims("</think>4"))
+    heard = frame(False).tell(post(0, answer="37"), [Post(path, None, posted) for path in (1, 2)], [], Random(0))
     assert "</think>" not in heard.text and "‹/think›4" in heard.text
 
 

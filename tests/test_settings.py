@@ -9,7 +9,7 @@ import pytest
 from circles import PEBBLE
 from tertulia.errors import TertuliaError
 from tertulia.model import Profile, profile_for
-from tertulia.settings import resolve
+from tertulia.settings import Settings, meeting_settings, resolve, table
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,10 @@ from tertulia.settings import resolve
         ({"method": "leep"}, "unknown method 'leep': use one of independent, leap, leap-single, moa"),
         ({"preset": "papers"}, "unknown preset 'papers': use one of tertulia, paper"),
         ({"mode": "async"}, "unknown mode 'async': use one of sync, board"),
-        ({"frame": "list"}, "unknown frame 'list': use one of quotes, digest"),
-        ({"placebo": "sugar"}, "unknown placebo 'sugar'"),
+        ({"frame": "list"}, "unknown frame 'list': use one of digest, quotes, working, answer"),
+        ({"router": "sugar"}, "unknown router 'sugar'"),
         ({"colour": 3}, "unknown setting 'colour': use one of method, preset"),
         ({"heard": 8, "router": "random"}, "heard is 8, each of 8 paths has 7 peers"),
-        ({"heard": 0, "router": "random"}, "heard is 0, so nobody would hear anybody"),
         ({"heard": 2, "router": "all"}, "heard has no effect on the router all"),
         ({"paths": 0}, "paths is 0, which cannot be: input should be greater than or equal to 1"),
         ({"doubt": 1.5}, "doubt is 1.5, which cannot be"),
@@ -31,9 +30,9 @@ from tertulia.settings import resolve
         ({"budget": 256}, "a budget of 256 tokens leaves nothing to think with: 256 are kept"),
         ({"budget": 1000, "every": 500}, r"smaller than one meeting: .* need at least 1013"),
         ({"budget": 1000, "every": 0, "meet_at": [600]}, "smaller than one meeting"),
-        ({"placebo": "false", "frame": "quotes"}, "use frame digest"),
+        ({"frame": "working", "words": "paper"}, "use digest or quotes"),
         ({"method": "independent", "every": 512}, "every is 512, but the paths of the method independent"),
-        ({"method": "moa", "placebo": "echo"}, "placebo is 'echo', but the paths of the method moa"),
+        ({"method": "moa", "control": "echo"}, "control is 'echo', but the paths of the method moa"),
         ({"method": "leap-single", "every": 0}, "set every to the thought tokens"),
         ({"method": "leap-single", "last_call": True}, "meets once"),
         ({"consensus_stop": 9}, "consensus_stop is 9, above 8 paths"),
@@ -46,7 +45,7 @@ def test_what_cannot_be_is_said_in_one_line(asked: dict[str, Any], line: str) ->
 
 
 def test_what_is_asked_for_comes_before_the_model_and_the_model_before_the_preset() -> None:
-    assert resolve(Profile(), {}).every == 2048
+    assert resolve(Profile(), {}).every == "auto"
     assert resolve(PEBBLE, {}).every == PEBBLE.presets["tertulia"]["every"]
     assert resolve(PEBBLE, {"every": 77}).every == 77
     assert resolve(PEBBLE, {}).temperature == PEBBLE.sampling.temperature == 1.0 != resolve(Profile(), {}).temperature
@@ -90,7 +89,7 @@ def test_leap_single_has_no_last_call_whatever_the_preset_says() -> None:
 def test_a_profile_is_found_by_the_name_of_the_model_or_of_its_file(tmp_path: Any) -> None:
     assert profile_for("/models/Pebble-2.gguf").name == "pebble"
     assert profile_for(None).name == "pebble"
-    assert profile_for("Qwen3-8B").wording == "paper"
+    assert profile_for("Qwen3-8B").wording == "plain"
     own = tmp_path / "mine.gguf"
     (tmp_path / "mine.gguf.profile.toml").write_text('name = "mine"\nsummary_tokens = 99\n')
     assert profile_for(own).summary_tokens == 99
@@ -112,3 +111,18 @@ def test_a_wrong_profile_is_said_in_one_line(tmp_path: Any, text: str | bytes, l
     with pytest.raises(TertuliaError, match=line) as caught:
         profile_for(tmp_path / "mine.gguf")
     assert "\n" not in str(caught.value)
+
+
+def test_to_hear_0_peers_is_to_hear_all_that_the_router_gives() -> None:
+    assert resolve(Profile(), {"heard": 0, "router": "random", "paths": 5}).heard == 4
+
+
+def test_words_with_tags_bring_the_frame_and_the_pace_that_need_them() -> None:
+    settings = resolve(Profile(), {"words": "paper"})
+    assert (settings.frame, settings.summaries, settings.every) == ("digest", "written", 2048)
+    assert resolve(Profile(), {"words": "paper", "frame": "quotes", "every": 7}).every == 7
+
+
+def test_every_setting_is_described_once() -> None:
+    assert sorted(Settings.model_fields) == sorted(table())
+    assert set(meeting_settings()) < set(Settings.model_fields)

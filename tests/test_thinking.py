@@ -72,9 +72,9 @@ def test_a_thinking_language_that_cannot_be_is_said_in_one_line(asked: dict[str,
 
 def test_tongues_come_with_commas_from_the_shell_and_take_turns() -> None:
     settings = resolve(Profile(), {"tongues": "en, de", "paths": 3})
-    assert settings.tongues == settings.thinking == ("en", "de")
-    assert resolve(Profile(), {"thinking_language": "sw"}).thinking == ("sw",)
-    assert resolve(Profile(), {}).thinking == ()
+    assert settings.tongues == settings.thought_languages == ("en", "de")
+    assert resolve(Profile(), {"thinking_language": "sw"}).thought_languages == ("sw",)
+    assert resolve(Profile(), {}).thought_languages == ()
     assert arm("leap:tongues=en+de+sw").asked({})["tongues"] == ("en", "de", "sw")
 
 

@@ -90,7 +90,7 @@ async def test_vote_async_votes_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> 
     used: list[threading.Thread] = []
     group = voting.group_answers
 
-    def watched(given_: list[str | None]) -> list[int | None]:
+    def watched(given_: list[str | None], language: str | None = None) -> list[int | None]:
         used.append(threading.current_thread())
         return group(given_)
 

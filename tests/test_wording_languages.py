@@ -1,4 +1,4 @@
-"""Every language of both wording sets says what English says: same keys, places, tags and numbers."""
+"""Every language of the wording sets says what English says: same keys, places, tags and numbers."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ import pytest
 from tertulia.wording import PLACES, Wording, languages
 from tertulia.world.language import LANGUAGES
 
-SETS = ("paper", "pebble")
+SETS = ("paper", "pebble", "plain")
 PROMPT = ("question", "instruction", "thought_start", "thinking", "think_in")
 FILES = [(name, language) for name in SETS for language in languages(name)]
 # Whatever a model may take for control: <summarize>, </think>, <|im_end|>, [INST], <start_of_turn>, ...
@@ -43,6 +43,12 @@ def letters(text: str) -> bool:
     return bool(re.search(r"[^\W\d_]", PLACE.sub("", TAG.sub("", text)).replace("\\boxed", "")))
 
 
+def counted(words: Wording, text: str) -> bool:
+    """Whether a sentence ends before {counts} and the next one begins after it, as if {counts} were not there."""
+    between = " " if words.plain_counts.startswith(" ") else ""
+    return bool(re.search(rf"{re.escape(words.plain_counts[-1])}\{{counts\}}{between}\S", text))
+
+
 def faults(words: Wording, english: Wording) -> list[str]:
     """Where `words` do not fit those of English in the same set, as "kind key"."""
     mine, theirs = texts(words), texts(english)
@@ -58,7 +64,7 @@ def faults(words: Wording, english: Wording) -> list[str]:
             found.append(f"tags {key}")
         if key.partition(".")[0] not in OPEN_ALONE and not balanced(text):
             found.append(f"balance {key}")
-        if key.startswith("cues.") and not text.endswith("<summarize>"):
+        if key.startswith("cues.") and text.endswith("<summarize>") != model.endswith("<summarize>"):
             found.append(f"open {key}")
         if edges(text) != edges(model):
             found.append(f"edges {key}")
@@ -66,7 +72,11 @@ def faults(words: Wording, english: Wording) -> list[str]:
             found.append(f"boxed {key}")
         if words.language != "en" and text == model and letters(text):
             found.append(f"english {key}")
-    for cue in words.cues:
+        if "counts" in places and not counted(words, text):
+            found.append(f"counts {key}")
+    if words.lead and not words.lead.endswith("\\boxed{"):
+        found.append("boxed lead")
+    for cue in filter(TAG.search, words.cues):
         if not balanced(f"{cue}a{words.cue_again}b{words.cue_give_up}"):
             found.append("balance cues")
     # A small model copies what stands in its prompt: a worked example, its numbers first of all.
@@ -110,6 +120,7 @@ def test_a_set_has_the_eleven_languages(name: str) -> None:
         ("cues", ("\n\n<summarize>\n",) * 4, "open cues.0"),
         ("thinking", "Voy a pensar en español.", "edges thinking"),
         ("question", "{question}\n\nResponde en \\boxed{x}.", "boxed question"),
+        ("lead", "\n\nAsí que la respuesta es ", "boxed lead"),
         ("quote_finished", "I have finished. My answer is {answer}.", "english quote_finished"),
         ("instruction", "3 filas de 15 tarros", "number instruction"),
         ("thought_start", "Como 2 + 2 = 4", "number thought_start"),
@@ -118,3 +129,19 @@ def test_a_set_has_the_eleven_languages(name: str) -> None:
 def test_a_wording_that_does_not_fit_is_found(key: str, text: str | tuple[str, ...], fault: str) -> None:
     wrong = replace(Wording.load("paper", "es"), **{key: text})
     assert fault in faults(wrong, Wording.load("paper", "en"))
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "fault"),
+    [
+        ("cues", ("\n\nEn resumen:\n<summarize>",), "open cues.0"),
+        ("plain_working", '\n\n"{working}" Me da {other}, no {mine}.\n\n', "places plain_working"),
+        ("plain_answer_unknown", "\n\nMe da {other}{counts}. Voy a ver.\n\n", "counts plain_answer_unknown"),
+        ("plain_answer_unknown", "\n\nMe da {other}. {counts} Voy a ver.\n\n", "counts plain_answer_unknown"),
+        ("plain_answer_unknown", "\n\nMe da {other}.{counts}Voy a ver.\n\n", "counts plain_answer_unknown"),
+        ("plain_self", "\n\nEspera, voy a comprobarlo.", "edges plain_self"),
+    ],
+)
+def test_a_wording_without_tags_that_does_not_fit_is_found(key: str, text: str | tuple[str, ...], fault: str) -> None:
+    wrong = replace(Wording.load("plain", "es"), **{key: text})
+    assert fault in faults(wrong, Wording.load("plain", "en"))

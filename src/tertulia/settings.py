@@ -224,9 +224,7 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
     if settings.meets and settings.summaries == "read" and settings.frame == "quotes":
         raise TertuliaError("summaries is 'read' from the thought, but quotes tell what was written: use aside")
     if settings.meets and settings.frame in TAGLESS and settings.words != "plain":
-        raise TertuliaError(
-            f"the frame {settings.frame} is worded in the words plain only: use the frame digest or quotes"
-        )
+        raise TertuliaError(f"the frame {settings.frame} is worded in the words plain only: use digest or quotes")
     if settings.control and not settings.meets:
         raise TertuliaError(f"control is {settings.control!r}, but these paths never meet: set every, or leave it out")
     if settings.method == "leap-single" and not settings.every:

@@ -61,11 +61,10 @@ class Board:
             if path.place not in ("failed", "stopped"):
                 self.posts[path.index] = self._post(path)
 
-    def is_ahead(self, path: Path, paths: Sequence[Path]) -> bool:
+    def is_ahead(self, path: Path, peers: Sequence[Path], active: Sequence[Path]) -> bool:
         """Whether most peers have neither claimed the path's last step nor come to their own end."""
         mine = self.posts.get(path.index)
-        peers = [peer for peer in paths if peer is not path]
-        ends = [peer.place == "last call" or not peer.active for peer in peers]
+        ends = [peer.place == "last call" or peer not in active for peer in peers]
         claims = [post.claims if (post := self.posts.get(peer.index)) else None for peer in peers]
         return mine is not None and mine.claims.is_ahead(list(zip(claims, ends, strict=True)))
 

@@ -140,7 +140,8 @@ class Circle:
         self._tell_moved()
         if self.run.settings.mode == "board":
             for path in self.meeting(paths):
-                while path.place == "last call" and self.board.is_ahead(path, self.paths):
+                peers = [peer for peer in self.paths if peer is not path]
+                while path.place == "last call" and self.board.is_ahead(path, peers, self.active):
                     await self._moved.wait()
 
     async def vote(self, voters: Sequence[Path]) -> None:
