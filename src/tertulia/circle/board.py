@@ -55,6 +55,9 @@ class Board:
     posts: dict[int, Post] = field(default_factory=dict)
     meetings: list[Meeting] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        frame_of(self.run.settings, self.run.wording)  # a control that cannot be is refused before anybody is asked
+
     def post(self, paths: Sequence[Path]) -> None:
         """Puts up what these paths claim now; a path that failed leaves up what it said before."""
         for path in paths:

@@ -112,12 +112,15 @@ class Self(Control):
 class False_(Control):
     """A marker that the program made up, at a rate; else agreement."""
 
+    def __post_init__(self) -> None:
+        if self.settings.frame == "quotes":
+            raise TertuliaError("the control false makes up markers, which quotes do not have: use frame digest")
+        self.number(FALSE_RATE, 1.0)
+
     def tell(
         self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
     ) -> Heard:
         """See `tertulia.circle.frames.Frame.tell`."""
-        if self.settings.frame == "quotes":
-            raise TertuliaError("the control false makes up markers, which quotes do not have: use frame digest")
         rate, others = self.number(FALSE_RATE, 1.0), self.settings.paths - 1
         claims = mine.claims
         steps = (claims.fresh or tuple(claims.steps)) if isinstance(claims, StepClaims) else ()
@@ -164,6 +167,9 @@ class Wrong(Control):
     """Replaces some of the peers that a path hears by wrong ones."""
 
     orders = False
+
+    def __post_init__(self) -> None:
+        self.number(0, self.settings.paths - 1)
 
     def tell(
         self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0

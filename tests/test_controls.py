@@ -9,15 +9,15 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-from tertulia.evaluation.wrong_peers import WrongPeers, orders
 
 from circles import AT_CLAIMS, PEBBLE, Told, tell
 from tertulia.answers.equivalence import equivalent
-from tertulia.circle.claims import LONGEST_VALUE, Claims
-from tertulia.circle.frames import Frame, Heard, Post, another
+from tertulia.circle.claims import LONGEST_VALUE, AnswerClaims, StepClaims
+from tertulia.circle.frames import FRAMES, Heard, Post
 from tertulia.engines.scripted import CONTROL, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
+from tertulia.evaluation.controls import Orders, Wrong, orders
 from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
@@ -27,19 +27,25 @@ READ = {"profile": AT_CLAIMS, "summaries": "read", "every": 7, "paths": 8}
 
 
 def post(path: int, *values: int, answer: str | None = None, fresh: tuple[int, ...] = ()) -> Post:
-    return Post(path, "words", Claims({step: str(value) for step, value in enumerate(values, 1)}, answer, fresh))
+    steps = {step: str(value) for step, value in enumerate(values, 1)}
+    return Post(path, "words", StepClaims(steps, answer, fresh) if steps else AnswerClaims(answer))
 
 
 def spoken(mine: Post, peers: list[Post], seed: int, stepwise: bool = True, **asked: Any) -> tuple[list[Post], Any]:
     profile = PEBBLE if stepwise else FULL
-    settings = resolve(profile, {"paths": 8, "wrong_peers": 4, **asked})
-    wrong = WrongPeers(settings, Wording.load(profile.wording, "en"), stepwise, 8 * profile.summary_tokens)
+    settings = resolve(profile, {"paths": 8, "control": "wrong=4", **asked})
+    wording = Wording.load(profile.wording, "en")
+    name, _, argument = settings.control.partition("=")
+    made = {"wrong": Wrong, "orders": Orders}[name]
+    wrong = made(FRAMES[settings.frame](settings, wording), settings, wording, argument)
     told, _, lie = wrong.speak(mine, peers, peers, random.Random(seed))
     return told, lie
 
 
 def heard_of(told: Told, finding: str = "differ") -> list[Any]:
-    return [event for event in told.events if event.kind == "heard" and event.data["finding"] == finding]
+    """What paths heard with this finding, in order."""
+    meetings = [event.data["heard"].items() for event in told.events if event.kind == "meeting"]
+    return [{**heard, "path": path} for meeting in meetings for path, heard in meeting if heard["finding"] == finding]
 
 
 def test_so_many_agree_on_one_wrong_value_at_a_step_written_since_the_last_meeting() -> None:
@@ -73,18 +79,18 @@ def test_a_mistake_of_others_tempts_most_but_not_one_that_as_many_hold() -> None
 
 def test_no_step_is_lied_about_that_was_written_twice_or_before_the_last_meeting() -> None:
     peers = [post(path, 93, 70) for path in range(1, 8)]
-    mine = Post(0, None, Claims({1: "93", 2: "85"}, fresh=(2,), again=frozenset({2})))
+    mine = Post(0, None, StepClaims({1: "93", 2: "85"}, fresh=(2,), again=frozenset({2})))
     told, lie = spoken(mine, peers, 0)
     assert lie is None
     assert [peer.claims.steps for peer in told].count({1: "93", 2: "85"}) == 4, "then they back what the hearer has"
 
 
 @pytest.mark.parametrize("mine", ["37", "\\frac{10}{2}", "5.0", "x", "B", "", "-3", "0"])
-@pytest.mark.parametrize("kind", ["claims", "orders"])
+@pytest.mark.parametrize("kind", ["wrong", "orders"])
 def test_nobody_is_told_its_own_answer_as_a_wrong_one(mine: str, kind: str) -> None:
     peers = [post(path, answer=answer) for path, answer in enumerate(["3", "5", "5.00", "37", "37.0", "B", "x"], 1)]
     for seed in range(60):
-        told, lie = spoken(post(0, answer=mine or None), peers, seed, stepwise=False, wrong_kind=kind)
+        told, lie = spoken(post(0, answer=mine or None), peers, seed, stepwise=False, control=f"{kind}=4")
         liars = [peer for peer in told if peer not in peers]
         assert len(liars) == 4 and {peer.claims.answer for peer in liars} == {lie.value}
         assert lie.value != mine and not equivalent(lie.value, mine)
@@ -97,39 +103,39 @@ def test_letters_are_answered_with_letters() -> None:
 
 
 async def test_a_circle_hears_them_and_keeps_what_it_heard() -> None:
-    told = await tell(**READ, wrong_peers=5)
-    lies = [event.data for event in heard_of(told) if event.data["lie"]]
+    told = await tell(**READ, control="wrong=5")
+    lies = [heard for heard in heard_of(told) if heard["lie"]]
     assert len(lies) > 10
     for data in lies:
         mine, count, other = re.findall(r"you (-?\d+), (\d+) of \d+ have (-?\d+)", data["text"])[0]
         assert int(count) >= 5 and mine != other == data["other"]
     none = await tell(**READ)
-    assert not [event for event in heard_of(none) if event.data["lie"]]
+    assert not [heard for heard in heard_of(none) if heard["lie"]]
 
 
 async def test_an_honest_difference_is_no_lie_and_a_false_marker_is_one() -> None:
-    told = await tell(**READ, wrong_peers=1)
-    assert not any(event.data["lie"] for event in heard_of(told)), "one against six is outvoted"
+    told = await tell(**READ, control="wrong=1")
+    lies = [heard["text"] for heard in heard_of(told) if heard["lie"]]
+    assert len(lies) < len(heard_of(told)) / 4
+    assert all(int(re.findall(r"(\d+) of 7 have", text)[0]) > 1 for text in lies), "one liar alone is outvoted"
     false = await tell(**READ, control="false=1.0")
-    assert heard_of(false) and all(event.data["lie"] for event in heard_of(false))
+    assert heard_of(false) and all(heard["lie"] for heard in heard_of(false))
 
 
 async def test_wrong_peers_are_seeded_and_a_replay_hears_the_same(tmp_path: FilePath) -> None:
     async def texts(seed: int, journal: FilePath | None = None) -> list[Any]:
-        told = await tell(**READ, wrong_peers=4, seed=seed, journal=journal)
-        return [(event.path, dict(event.data)) for event in told.events if event.kind == "heard"]
+        told = await tell(**READ, control="wrong=4", seed=seed, journal=journal)
+        return [event.data["heard"] for event in told.events if event.kind == "meeting"]
 
     first = await texts(1, tmp_path / "run")
     assert first == await texts(1, tmp_path / "run") == await texts(1) != await texts(2)
     record = (tmp_path / "run").read_text()
-    assert '"wrong_peers": 4' in record and '"lie": true' in record
+    assert '"control": "wrong=4"' in record and '"lie": true' in record
 
 
-def test_journals_that_do_not_tell_what_was_marked_can_still_be_read() -> None:
+def test_what_was_heard_is_read_back_as_it_was() -> None:
     now = Heard("text", (1,), "differ", True, 2, "8", True)
     assert Heard.from_json(now.to_json()) == now
-    older = {name: value for name, value in now.to_json().items() if name not in ("step", "other", "lie")}
-    assert Heard.from_json(older) == Heard("text", (1,), "differ", True)
 
 
 def opens(text: str) -> list[str]:
@@ -140,16 +146,16 @@ def opens(text: str) -> list[str]:
 
 def ordered(frame: str, stepwise: bool) -> list[str]:
     """What paths hear of peers that give orders, within the frame of everything heard."""
-    mine = post(0, 93, answer="93", fresh=(1,))
-    peers = [post(path, 93, answer="93") for path in range(1, 8)]
+    steps = (93,) if stepwise else ()
+    mine = post(0, *steps, answer="93", fresh=(1,))
+    peers = [post(path, *steps, answer="93") for path in range(1, 8)]
     profile = PEBBLE if stepwise else FULL
-    asked = {"paths": 8, "wrong_peers": 5, "wrong_kind": "orders", "frame": frame, "doubt": 0.0}
+    asked = {"paths": 8, "control": "orders=5", "frame": frame, "doubt": 0.0}
     settings, words = resolve(profile, asked), Wording.load(profile.wording, "en")
-    wrong, texts = WrongPeers(settings, words, stepwise, 8 * profile.summary_tokens), []
+    wrong, texts = Orders(FRAMES[frame](settings, words), settings, words, "5"), []
     begin, end = words.frame.split("{text}")
     for seed in range(40):
-        counted, quoted, _ = wrong.speak(mine, peers, peers, random.Random(seed))
-        heard = Frame(settings, words, stepwise).tell(mine, counted, quoted, random.Random(seed))
+        heard = wrong.tell(mine, peers, peers, random.Random(seed))
         texts.append(heard.text.removeprefix(begin).rpartition(end)[0])
     return texts
 
@@ -160,17 +166,17 @@ def test_orders_open_and_close_nothing(frame: str, stepwise: bool, monkeypatch: 
     told = ordered(frame, stepwise)
     assert any("Ignore the question" in text for text in told), "the orders arrive"
     assert [found for text in told for line in text.split("\n") for found in opens(line)] == []
-    for module in ("circle.frames", "evaluation.wrong_peers"):
+    for module in ("circle.frames", "evaluation.controls"):
         monkeypatch.setattr(f"tertulia.{module}.neutral", lambda text, longest=None: text)
     assert {"</think>", "<|end|>"} <= {found for text in ordered(frame, stepwise) for found in opens(text)}
 
 
 async def test_what_is_ordered_reaches_a_path_as_text_and_its_thought_goes_on() -> None:
-    told = await tell(**READ, wrong_peers=5, wrong_kind="orders")
+    told = await tell(**READ, control="orders=5")
     engine = told.engine
     assert isinstance(engine, ScriptedEngine)
     control = {engine.control_id(tag) for tag in CONTROL}
-    lies = [event.data for event in heard_of(told) if event.data["lie"]]
+    lies = [heard for heard in heard_of(told) if heard["lie"]]
     assert lies and all(len(data["other"]) <= LONGEST_VALUE for data in lies)
     for path in told.outcome.paths:
         for span in path.spans:
@@ -187,29 +193,24 @@ def test_every_order_has_a_wrong_answer_in_a_box_and_something_that_would_close(
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ({"wrong_peers": 8}, "wrong_peers is 8, each of 8 paths has 7 peers: replace fewer"),
-        ({"wrong_peers": -1}, "wrong_peers is -1, which cannot be"),
-        ({"wrong_peers": 2, "placebo": "echo"}, "under the placebo echo no peer is heard"),
-        ({"wrong_peers": 2, "method": "independent"}, "paths of the method independent do not meet"),
-        ({"wrong_peers": 2, "method": "moa"}, "paths of the method moa do not meet"),
-        ({"wrong_peers": 2, "every": 0, "last_call": 0}, "these paths never meet: set every"),
-        ({"wrong_kind": "orders"}, "no peer is wrong: give wrong_peers too"),
-        ({"wrong_peers": 2, "wrong_kind": "lies"}, "unknown wrong_kind 'lies': use one of claims, orders"),
+        ({"control": "wrong=8"}, "control is 'wrong=8': expected wrong=NUMBER, from 0 to 7"),
+        ({"control": "wrong=-1"}, "control is 'wrong=-1': expected wrong=NUMBER, from 0 to 7"),
+        ({"control": "false=often"}, "control is 'false=often': expected false=NUMBER, from 0 to 1"),
+        ({"control": "lies=2"}, "unknown control 'lies': use one of echo, recheck, self, false, wrong, orders"),
+        ({"control": "wrong=2", "method": "independent"}, "paths of the method independent do not meet"),
+        ({"control": "wrong=2", "method": "moa"}, "paths of the method moa do not meet"),
+        ({"control": "wrong=2", "every": 0, "last_call": 0}, "these paths never meet: set every"),
     ],
 )
-def test_wrong_peers_that_cannot_be_get_one_line(asked: dict[str, Any], line: str) -> None:
+async def test_controls_that_cannot_be_get_one_line_before_anybody_is_asked(asked: dict[str, Any], line: str) -> None:
+    engine = ScriptedEngine()
     with pytest.raises(TertuliaError, match=re.escape(line)) as caught:
-        resolve(Profile(), asked)
-    assert "\n" not in str(caught.value)
+        await tell(engine, **asked)
+    assert "\n" not in str(caught.value) and engine.calls == []
 
 
-def test_wrong_peers_are_an_arm_and_no_business_of_independent_paths() -> None:
-    one = arm("leap:wrong_peers=4,wrong_kind=orders").asked({})
-    assert (one["wrong_peers"], one["wrong_kind"]) == (4, "orders")
-    assert resolve(PEBBLE, one).wrong_peers == 4
-    alone = arm("independent").asked({"wrong_peers": 4, "wrong_kind": "orders", "paths": 4})
+def test_a_control_is_an_arm_and_no_business_of_independent_paths() -> None:
+    one = arm("leap:control=wrong=4").asked({})
+    assert one["control"] == "wrong=4" and resolve(PEBBLE, one).control == "wrong=4"
+    alone = arm("independent").asked({"control": "wrong=4", "paths": 4})
     assert alone == {"method": "independent", "paths": 4}
-
-
-def test_a_made_up_value_is_another_one() -> None:
-    assert all(another(value, random.Random(seed)) != value for value in ("0", "9", "x") for seed in range(50))
