@@ -28,7 +28,7 @@ from tertulia.engines.base import Engine, EngineInfo
 from tertulia.engines.hub import SPELLINGS
 from tertulia.engines.progress import Tell, untold
 from tertulia.errors import TertuliaError
-from tertulia.model import Dialect, Profile, profile_for
+from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
 from tertulia.result import Result
 from tertulia.settings import Settings, resolve
 from tertulia.wording import Wording
@@ -112,6 +112,7 @@ class Session:
         self.pace = Pace()
         self.engine: Engine
         self.profile: Profile
+        self.sampling: dict[str, tuple[float, str]] = {}
 
     async def __aenter__(self) -> Self:
         engine, model, threads = self._where
@@ -121,7 +122,12 @@ class Session:
             made = engine_for(engine, model, threads, self._asked, circles=self._at_once, tell=self._tell)
             self.engine = await self._stack.enter_async_context(made)
         embedded = engine is None
-        self.profile = self._profile or profile_for(model if embedded else model or self.engine.info.model)
+        name = model if embedded else model or self.engine.info.model
+        self.profile = self._profile or profile_for(name)
+        facts = getattr(self.engine, "facts", None)
+        self.sampling = sampling_of(name, self.profile, facts.sampling if facts else {})
+        suits = SamplingProfile.model_validate({setting: value for setting, (value, _) in self.sampling.items()})
+        self.profile = self.profile.model_copy(update={"sampling": suits})
         return self
 
     async def __aexit__(self, *error: object) -> None:

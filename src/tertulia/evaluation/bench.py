@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tertulia.api import Result, engine_for, solve_with
+from tertulia.api import Result, Session, engine_for, solve_with
 from tertulia.circle.path import Span
 from tertulia.engines.base import Engine
 from tertulia.evaluation.arms import Arm
@@ -20,7 +20,7 @@ from tertulia.evaluation.records import CircleRecord, circle_record, path_record
 from tertulia.evaluation.sharing import Shared
 from tertulia.evaluation.thinking import Ear
 from tertulia.evaluation.where import Where
-from tertulia.model import Dialect, Profile, profile_for
+from tertulia.model import Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
 from tertulia.tasks.question import Question
@@ -47,23 +47,27 @@ class Bench:
         made: Engine | None = None,
         shared: Path | None = None,
     ) -> None:
-        where = where or Where()
-        self._engine: Engine = made or engine_for(
-            where.engine, where.model, where.threads, dict(asked or {}), circles=where.at_once
-        )
-        self._model = where.model
-        self._gate = asyncio.Semaphore(where.at_once)
+        self._where = where or Where()
+        self._asked = dict(asked or {})
+        self._made = made
         self._shared = shared
+        self._gate = asyncio.Semaphore(self._where.at_once)
         self._stack = AsyncExitStack()
+        self.engine: Engine
+        self.session: Session
         self.profile: Profile
         self.dialect: Dialect
 
     async def __aenter__(self) -> Bench:
-        self.engine = await self._stack.enter_async_context(self._engine)
+        where = self._where
+        engine = self._made or engine_for(where.engine, where.model, where.threads, self._asked, circles=where.at_once)
+        self.engine = await self._stack.enter_async_context(engine)
         if self._shared is not None:
-            self.engine = await self._stack.enter_async_context(Shared(self.engine, self._shared))
-        self.profile = profile_for(self._model or self.engine.info.model)
-        self.dialect = await Dialect.probe(self.engine, self.profile)
+            self.engine = Shared(self.engine, self._shared)
+            await self._stack.enter_async_context(self.engine)
+        self.session = await self._stack.enter_async_context(Session(self.engine, where.model))
+        self.profile = self.session.profile
+        self.dialect = await self.session.dialect(self._asked.get("thinking", "auto"))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -150,6 +154,7 @@ class Bench:
             observer=listener.observe,
             dialect=self.dialect,
             beginnings=beginnings,
+            pace=self.session.pace,
         )
         return result, listener
 

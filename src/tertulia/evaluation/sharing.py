@@ -38,6 +38,10 @@ class Shared:
         """That of the engine."""
         return self.engine.info
 
+    @info.setter
+    def info(self, info: EngineInfo) -> None:
+        self.engine.info = info
+
     async def __aenter__(self) -> Self:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal.open(self._file, {"beginnings": self.engine.info.model})
