@@ -20,8 +20,12 @@ from tertulia.api import Event
 from tertulia.cli import app, main
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
+from tertulia.evaluation.controls import CONTROLS
 
-PARAMETERS = inspect.signature(api.solve_async).parameters
+ARGUMENTS = {
+    *inspect.signature(api.solve_async).parameters,
+    *inspect.signature(api.Session.solve).parameters,
+} - {"self", "asked", "settings"}
 
 START: dict[str, Any] = {
     "question": "What is\n2 + 3?",
@@ -30,6 +34,7 @@ START: dict[str, Any] = {
     "model": "some/where/pebble.gguf",
     "mode": "ids",
 }
+HEARD = {str(path): {"text": "", "peers": peers} for path, peers in enumerate(([1, 2], [2], []))}
 RESULT: dict[str, Any] = {
     "question": "What is 2 + 3?",
     "verdict": "5",
@@ -62,9 +67,9 @@ class FakeRun:
             raise self.error
         observer(Event("start", None, START))
         observer(Event("tokens", 1, {"count": 7}))
-        observer(Event("meeting", None, {"index": 1, "heard": [[1, 2], [2], []]}))
-        observer(Event("answer", 0, {"answer": "5"}))
-        observer(Event("failed", 2, {"error": "the server\nwent away"}))
+        observer(Event("meeting", None, {"index": 1, "claims": {}, "heard": HEARD}))
+        observer(Event("answer", 0, {"answer": "5", "place": "finished"}))
+        observer(Event("failed", 2, {"error": "the server\nwent away", "place": "failed"}))
         return _Result(RESULT | self.change)
 
 
@@ -127,9 +132,9 @@ def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_vari
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verb = app.command().commands["solve"]
-    known = {*settings.Settings.model_fields, *PARAMETERS} - {"question", "observer", "settings"}
-    others = ("help", "json_", "quiet", "profile")  # a profile holds for the process
-    options = [p for p in verb.params if p.param_type_name == "option" and p.name not in others]
+    of_python = {"profile", "gold", "name", "beginnings"}
+    known = {*settings.table(), *ARGUMENTS} - {"question", "observer", *of_python}
+    options = [p for p in verb.params if p.param_type_name == "option" and p.name not in ("help", "json_", "quiet", "profile")]
     assert {option.name for option in options} == {*known, "last_calls"}
     elsewhere = {"world_seed", "difficulty", "threads"}  # for no question, or for no server
     for name in known - elsewhere:
@@ -154,9 +159,11 @@ def test_the_flags_for_output_are_environment_variables_too(
     [
         ("method", settings.METHODS),
         ("router", settings.ROUTERS),
-        ("frame", get_args(settings.FrameName)),
-        ("placebo", get_args(settings.Placebo)),
+        ("frame", settings.FRAMES),
+        ("control", tuple(CONTROLS)),
+        ("summaries", get_args(settings.Summaries)),
         ("mode", get_args(settings.Mode)),
+        ("thinking", get_args(settings.Thinking)),
         ("vote", get_args(settings.VoteRule)),
         ("counted", ("all", "heard")),
         ("answer_kind", ("math", "choice")),
@@ -164,7 +171,7 @@ def test_the_flags_for_output_are_environment_variables_too(
 )
 def test_help_names_every_value_that_a_setting_may_have(name: str, values: tuple[str, ...]) -> None:
     option = next(p for p in app.command().commands["solve"].params if p.name == name)
-    words = option.help.replace(",", " ").replace(":", " ").replace(".", " ").split()
+    words = re.findall(r"[\w-]+", option.help)
     assert [value for value in values if value not in words] == []
 
 

@@ -43,13 +43,19 @@ def _scene(*events: tuple[str, int | None, dict[str, Any]], paths: int = 3) -> S
     return scene
 
 
+def _meeting(claims: dict[int, Any], heard: dict[int, list[int]], text: str = "") -> dict[str, Any]:
+    told = {str(path): {"text": text, "peers": peers} for path, peers in heard.items()}
+    return {"index": 0, "claims": {str(path): held for path, held in claims.items()}, "heard": told}
+
+
 def test_a_row_shows_the_tokens_what_the_path_does_and_its_claim() -> None:
     scene = _scene(
         ("tokens", 0, {"count": 40}),
-        ("summary", 0, {"text": "so far", "claims": {"steps": {"1": "93", "2": "85"}, "answer": "85"}}),
+        ("summary", 0, {"text": "so far", "place": "meeting"}),
         ("tokens", 1, {"count": 20}),
-        ("heard", 1, {"text": "<peers>step 2: you 85</peers>\n", "peers": [0], "meeting": 1}),
-        ("answer", 2, {"answer": "170"}),
+        ("answer", 2, {"answer": "170", "place": "finished"}),
+        ("meeting", None, _meeting({0: {"steps": {"1": "93", "2": "85"}, "answer": "85"}}, {1: [0]}, "<peers>step 2: you 85</peers>\n")),
+        ("heard", 1, {"meeting": 1, "finding": "differ", "place": "thinking"}),
     )
     rows = _shown(scene)
     assert rows[0].split() == ["path", "tokens", "of", "200", "doing", "claim", "heard"]
@@ -60,13 +66,18 @@ def test_a_row_shows_the_tokens_what_the_path_does_and_its_claim() -> None:
 
 
 def test_a_failed_path_says_why_and_a_path_without_answer_says_so() -> None:
-    rows = _shown(_scene(("failed", 0, {"error": "server\ngone"}), ("answer", 1, {"answer": None})))
+    rows = _shown(
+        _scene(
+            ("failed", 0, {"error": "server\ngone", "place": "failed"}),
+            ("answer", 1, {"answer": None, "place": "finished"}),
+        )
+    )
     assert rows[1].split() == ["0", "0", "failed", "server", "gone"]
     assert rows[2].split() == ["1", "0", "finished", "no", "answer"]
 
 
 def test_more_paths_than_lines_shows_those_at_work_and_counts_the_rest() -> None:
-    ends = [("answer", path, {"answer": "1"}) for path in range(0, 60, 2)]
+    ends = [("answer", path, {"answer": "1", "place": "finished"}) for path in range(0, 60, 2)]
     rows = _shown(_scene(*ends, paths=60), height=20)
     assert len(rows) <= 20
     assert all("waiting" in row for row in rows[1:-1])
@@ -74,7 +85,7 @@ def test_more_paths_than_lines_shows_those_at_work_and_counts_the_rest() -> None
 
 
 def test_a_claim_longer_than_the_line_is_cut_and_markup_in_it_is_text() -> None:
-    row = _shown(_scene(("summary", 0, {"text": "[bold]x[/bold] " + "y" * 300})))[1]
+    row = _shown(_scene(("summary", 0, {"text": "[bold]x[/bold] " + "y" * 300, "place": "meeting"})))[1]
     assert "[bold]x[/bold]" in row
     assert len(row) <= 100
 
@@ -97,12 +108,12 @@ def test_in_board_mode_each_path_that_hears_is_told_once_and_a_silent_one_not_at
     lines = Lines()
     assert "text mode" in lines.of(_start(3, 9, mode="board"))[1]
 
-    def told(*heard: list[int]) -> list[str]:
-        return lines.of(Event("meeting", None, {"index": 0, "heard": list(heard)}))
+    def told(path: int, peers: list[int]) -> list[str]:
+        return lines.of(Event("meeting", None, _meeting({}, {path: peers})))
 
-    assert told([], [0], []) == ["meeting 0: 1 heard 0"]
-    assert told([1, 2], [0], []) == ["meeting 0: 0 heard everybody else"]
-    assert told([1, 2], [0], []) == []
+    assert told(1, [0]) == ["meeting 0: 1 heard 0"]
+    assert told(0, [1, 2]) == ["meeting 0: 0 heard everybody else"]
+    assert told(2, []) == []
 
 
 async def test_it_draws_at_most_eight_times_a_second_and_only_what_changed(
@@ -135,7 +146,7 @@ async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None
     console = _console()
     view = LiveView(console)
     view.observe(_start(1, 9, question="How [many]?"))
-    view.observe(Event("answer", 0, {"answer": "42"}))
+    view.observe(Event("answer", 0, {"answer": "42", "place": "finished"}))
     view.close()
     out = console.file.getvalue()  # type: ignore[attr-defined]
     assert "How [many]?" in out

@@ -27,12 +27,13 @@ EVIL = "7\x1b[2J\x1b]0;owned\x07\x08\x9b31m\nVerdict: 999, 3 of 3 paths\r\u202e\
 ACTS = [*map(chr, range(32)), *map(chr, range(127, 160)), "\u202e", "\u2066", "\u2028", "\udc80"]
 SETTINGS = {"paths": 2, "budget": 200, "method": "leap", "mode": "sync", "seed": 7}
 START = {"question": EVIL, "settings": SETTINGS, "engine": f"http://{EVIL}", "model": EVIL, "mode": "ids"}
+HEARD = {"1": {"text": f"<peers>{EVIL}</peers>", "peers": [0]}}
 EVENTS = [
     Event("start", None, START),
-    Event("summary", 0, {"text": EVIL, "claims": {"steps": {"1": EVIL}, "answer": EVIL}}),
-    Event("heard", 1, {"text": f"<peers>{EVIL}</peers>", "peers": [0], "meeting": 1}),
-    Event("answer", 0, {"answer": EVIL}),
-    Event("failed", 1, {"error": f"HTTP 500: {EVIL}"}),
+    Event("summary", 0, {"text": EVIL, "place": "meeting"}),
+    Event("meeting", None, {"index": 0, "claims": {"0": {"steps": {"1": EVIL}, "answer": EVIL}}, "heard": HEARD}),
+    Event("answer", 0, {"answer": EVIL, "place": "finished"}),
+    Event("failed", 1, {"error": f"HTTP 500: {EVIL}", "place": "failed"}),
 ]
 VALUE = {
     "question": EVIL,
@@ -92,8 +93,8 @@ def test_what_acts_is_shown_and_what_hides_is_dropped() -> None:
 def test_plain_lines_hold_nothing_that_acts_and_no_forged_line() -> None:
     told = Lines()
     lines = [line for event in EVENTS for line in told.of(event)]
-    assert len(lines) == 5
-    assert [_acting(line) + ["\n"] * line.count("\n") for line in lines] == [[]] * 5
+    assert len(lines) == 6
+    assert [_acting(line) + ["\n"] * line.count("\n") for line in lines] == [[]] * 6
 
 
 async def test_the_live_view_draws_nothing_that_acts() -> None:

@@ -48,7 +48,7 @@ def test_an_arm_is_a_name_with_settings() -> None:
 
 
 def test_placebos_and_the_early_stop_are_methods_with_one_setting_fixed() -> None:
-    assert arm("echo").asked({})["placebo"] == "echo"
+    assert arm("echo").asked({})["control"] == "echo"
     assert arm("echo").asked({})["method"] == "leap"
     stop = arm("early-stop").asked({"paths": 9, "every": 5})
     assert stop == {"paths": 9, "method": "independent", "consensus_stop": 5}
@@ -66,7 +66,7 @@ def test_false_markers_come_after_what_they_imitate_and_the_reference_comes_last
         ("leap:heard=2,", "'' in the method 'leap:heard=2,' is no setting"),
         ("leap:heard", "'heard' in the method 'leap:heard' is no setting: write NAME=VALUE"),
         ("leap:herd=2", "unknown setting 'herd'"),
-        ("leap:placebo=echo", "name the method itself"),
+        ("leap:method=echo", "name the method itself"),
     ],
 )
 def test_a_wrong_arm_gets_one_line(text: str, said: str) -> None:
@@ -357,8 +357,8 @@ def test_false_markers_come_at_the_rate_that_was_seen(undisturbed: tuple[dict[st
 
     table, _ = undisturbed
     seen = table["arms"]["leap"]["meetings"]["differ"]
-    used = (read_eval_log(table["logs"]["false"], header_only=True).eval.metadata or {})["settings"]["false_rate"]
-    assert used == pytest.approx(seen, abs=1e-4)
+    used = (read_eval_log(table["logs"]["false"], header_only=True).eval.metadata or {})["settings"]["control"]
+    assert float(used.removeprefix("false=")) == pytest.approx(seen, abs=1e-4)
 
 
 def test_the_plot_is_there_as_png_and_svg(undisturbed: tuple[dict[str, Any], Path]) -> None:

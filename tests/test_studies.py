@@ -164,9 +164,11 @@ class Told:
 def effect(one: ReasoningPath, *findings: str, **marked: Any) -> list[Effect]:
     listener = Listener()
     for meeting, finding in enumerate(findings):
-        data = {"meeting": meeting, "finding": finding, "peers": [1, 2], "text": "" if finding == "silent" else "heard"}
-        data |= marked
-        listener.observe(Event("heard", 0, data | {"finding": "agree" if finding == "silent" else finding}))
+        silent = finding == "silent"
+        heard = {"finding": "agree" if silent else finding, "peers": [1, 2], "text": "" if silent else "heard"} | marked
+        listener.observe(Event("meeting", None, {"index": meeting, "claims": {}, "heard": {"0": heard}}))
+        spans = [] if silent else [{"kind": "heard", "ids": [1], "text": "heard"}]
+        listener.observe(Event("heard", 0, {"meeting": meeting, "spans": spans}))
     told: Any = Told(one, len(findings))
     return effects(told, listener.heard, profile_for("pebble"), "</think>", Truth("7", {1: "2", 2: "7"}))
 

@@ -26,7 +26,7 @@ class Row:
     Attributes:
         generated: Tokens generated so far.
         doing: What it is doing, in a word or two.
-        claim: What it claims at present; its answer once it has finished.
+        claim: What it claims at present, or wrote for the others; its answer once it has finished.
         heard: What it heard at its last meeting.
         over: Whether it has come to its end, by itself or not.
     """
@@ -88,6 +88,8 @@ class Scene:
             row.claim = "no answer" if data.get("answer") is None else fit(data["answer"])
         elif row.doing == "failed":
             row.claim = fit(data.get("error", ""))
+        elif kind in ("summary", "aside"):
+            row.claim = fit(data["text"] or "") or row.claim
 
 
 def claim(claims: Mapping[str, Any]) -> str:

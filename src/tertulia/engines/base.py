@@ -174,7 +174,10 @@ OnTokens = Callable[[Sequence[Token]], None]
 class Engine(Protocol):
     """An engine is an async context manager; `info` is filled in once it has been entered."""
 
-    info: EngineInfo
+    @property
+    def info(self) -> EngineInfo:
+        """What it is and can do."""
+        ...
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of `text`. With `special` False, control tokens written in the text are ordinary characters."""
