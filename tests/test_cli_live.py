@@ -54,7 +54,13 @@ def test_a_row_shows_the_tokens_what_the_path_does_and_its_claim() -> None:
         ("summary", 0, {"text": "so far", "place": "meeting"}),
         ("tokens", 1, {"count": 20}),
         ("answer", 2, {"answer": "170", "place": "finished"}),
-        ("meeting", None, _meeting({0: {"steps": {"1": "93", "2": "85"}, "answer": "85"}}, {1: [0]}, "<peers>step 2: you 85</peers>\n")),
+        (
+            "meeting",
+            None,
+            _meeting(
+                {0: {"steps": {"1": "93", "2": "85"}, "answer": "85"}}, {1: [0]}, "<peers>step 2: you 85</peers>\n"
+            ),
+        ),
         ("heard", 1, {"meeting": 1, "finding": "differ", "place": "thinking"}),
     )
     rows = _shown(scene)

@@ -50,6 +50,9 @@ def test_an_arm_is_a_name_with_settings() -> None:
 def test_placebos_and_the_early_stop_are_methods_with_one_setting_fixed() -> None:
     assert arm("echo").asked({})["control"] == "echo"
     assert arm("echo").asked({})["method"] == "leap"
+    assert arm("echo").asked({"control": "wrong=4"})["control"] == "echo", "whatever all arms share"
+    assert arm("false").asked({"control": "false=0.2"})["control"] == "false=0.2", "at the rate that it is told"
+    assert arm("leap:control=wrong=4").asked({})["control"] == "wrong=4"
     stop = arm("early-stop").asked({"paths": 9, "every": 5})
     assert stop == {"paths": 9, "method": "independent", "consensus_stop": 5}
 
@@ -67,6 +70,8 @@ def test_false_markers_come_after_what_they_imitate_and_the_reference_comes_last
         ("leap:heard", "'heard' in the method 'leap:heard' is no setting: write NAME=VALUE"),
         ("leap:herd=2", "unknown setting 'herd'"),
         ("leap:method=echo", "name the method itself"),
+        ("leap:control=echo", "name the method itself"),
+        ("leap:control=false=0.3", "name the method itself"),
     ],
 )
 def test_a_wrong_arm_gets_one_line(text: str, said: str) -> None:
@@ -410,6 +415,7 @@ async def test_a_peers_boxed_answer_is_never_scored_as_the_paths_own() -> None:
 
     question = Question("boxes", QUESTION.text, "122", "math")
     profile_settings = {"paths": 2, "every": 12, "frame": "quotes", "router": "random", "heard": 1, "last_call": 0}
+    profile_settings |= {"words": "paper", "ask_answer": False}
     async with Bench(Where(model="no-such-profile"), made=ScriptedEngine(write)) as bench:
         settings = bench.settings(arm("leap"), {**profile_settings, "budget": 1000}, question)
         result, record = await bench.circle(question, settings)

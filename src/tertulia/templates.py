@@ -31,7 +31,10 @@ Frame = Callable[[bool], Awaitable[str]]
 class Speaker(Protocol):
     """What of an engine is needed to find out how its model is asked."""
 
-    info: EngineInfo
+    @property
+    def info(self) -> EngineInfo:
+        """What the engine is and can do."""
+        ...
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of `text`; control tokens are parsed only with `special`."""

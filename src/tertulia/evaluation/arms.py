@@ -61,8 +61,8 @@ class Arm:
             meetings = meeting_settings()
             values = {name: value for name, value in values.items() if name not in meetings}
         values |= {"method": self.method, **self.settings}
-        if self.placebo:
-            values.setdefault("control", self.name)
+        if self.placebo and "control" not in self.settings and _control(values.get("control", "")) != self.name:
+            values["control"] = self.name
         if self.name == EARLY_STOP:
             paths = int(values.get("paths") or Settings.model_fields["paths"].default)
             values.setdefault("consensus_stop", paths // 2 + 1)
@@ -89,7 +89,7 @@ def arm(text: str) -> Arm:
         key = key.replace("-", "_").strip()
         if not equals or not key:
             raise TertuliaError(f"{pair!r} in the method {text!r} is no setting: write NAME=VALUE, such as heard=2")
-        if key == "method":
+        if key == "method" or (key == "control" and _control(value) in PLACEBOS and _control(value) != name):
             raise TertuliaError(f"{pair!r} in the method {text!r}: name the method itself, one of {', '.join(NAMES)}")
         if key not in Settings.model_fields:
             raise TertuliaError(f"unknown setting {key!r} in {text!r}: use one of {', '.join(Settings.model_fields)}")
@@ -111,6 +111,11 @@ def arms(texts: Sequence[str]) -> list[Arm]:
         if one.slug in [other.slug for other in found[:at]]:
             raise TertuliaError(f"the method {one.label} is there twice: name it once, or give it other settings")
     return sorted(found, key=lambda one: (one.reference, one.placebo))
+
+
+def _control(text: str) -> str:
+    """The name of a control, without its argument."""
+    return text.partition("=")[0]
 
 
 def _value(text: str) -> Any:
