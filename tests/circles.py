@@ -11,11 +11,11 @@ from typing import Any
 import tertulia.evaluation.controls  # noqa: F401  (controls by name)
 from tertulia.circle.circle import Circle
 from tertulia.circle.events import Event
-from tertulia.circle.journal import Journal
-from tertulia.circle.methods import METHODS
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import TEXT_ID, Generation, OnTokens, Request, Token
 from tertulia.engines.scripted import ScriptedEngine
+from tertulia.journal import Journal
+from tertulia.methods import METHODS
 from tertulia.model import Dialect, Profile, profile_for
 from tertulia.settings import resolve
 from tertulia.wording import Wording

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from tertulia.circle.journal import Journal
+from tertulia.journal import Journal
 
 
 def say(*words: str) -> None:

@@ -166,7 +166,7 @@ def test_orders_open_and_close_nothing(frame: str, stepwise: bool, monkeypatch: 
     told = ordered(frame, stepwise)
     assert any("Ignore the question" in text for text in told), "the orders arrive"
     assert [found for text in told for line in text.split("\n") for found in opens(line)] == []
-    for module in ("circle.frames", "evaluation.controls"):
+    for module in ("wording.harmless", "evaluation.controls"):
         monkeypatch.setattr(f"tertulia.{module}.neutral", lambda text, longest=None: text)
     assert {"</think>", "<|end|>"} <= {found for text in ordered(frame, stepwise) for found in opens(text)}
 

@@ -12,11 +12,12 @@ from circles import PEBBLE
 from tertulia.answers.thoughts import families
 from tertulia.circle.board import harmless
 from tertulia.circle.claims import AnswerClaims, StepClaims
-from tertulia.circle.frames import Frame, Post, frame_of, neutral
+from tertulia.circle.frames import Frame, Post, frame_of
 from tertulia.evaluation.transcripts import own_words
 from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
+from tertulia.wording.harmless import neutral
 
 
 def frame(stepwise: bool, **asked: Any) -> Frame:

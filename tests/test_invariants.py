@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from circles import PEBBLE, Recorder, TextServer, random_script, tell
-from tertulia.circle.frames import neutral
 from tertulia.circle.path import GENERATED_KINDS, Path
 from tertulia.engines.base import EngineError
 from tertulia.engines.scripted import CONTROL, Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.model import Profile
 from tertulia.settings import resolve
+from tertulia.wording.harmless import neutral
 
 SMALL = Profile(name="small", wording="paper", summary_tokens=30, answer_tokens=12)
 COMPACT = PEBBLE.model_copy(update={"summary_tokens": 12, "answer_tokens": 8, "presets": {}})

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tertulia.circle import journal as journal_module
-from tertulia.circle.journal import Journal, read_journal
 from tertulia.errors import TertuliaError
+from tertulia.journal import Journal, read_journal
 
 CHILD = Path(__file__).with_name("journal_child.py")
 HEADER = {"question": "¿Cuánto es 2+2?", "seed": 7, "circle": {"paths": 8, "every": 512}}
@@ -186,7 +186,7 @@ def test_a_disk_that_is_full_gives_one_line_and_leaves_whole_lines(tmp_path: Pat
     program = """
 import asyncio, resource, sys
 from tertulia.errors import TertuliaError
-from tertulia.circle.journal import Journal
+from tertulia.journal import Journal
 async def main():
     journal = Journal.open(sys.argv[1], {"seed": 1})
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

@@ -20,24 +20,22 @@ from typing import Any, Self
 from tertulia import settings as known
 from tertulia.circle.events import Event, Observer
 from tertulia.circle.frames import FRAMES
-from tertulia.circle.journal import Journal
-from tertulia.circle.methods import METHODS
 from tertulia.circle.path import Path, Span
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import Engine, EngineInfo
-from tertulia.engines.hub import SPELLINGS
 from tertulia.engines.progress import Tell, untold
 from tertulia.errors import TertuliaError
+from tertulia.journal import Journal
+from tertulia.methods import METHODS
 from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
 from tertulia.result import Result
 from tertulia.settings import Settings, resolve
+from tertulia.start import engine_for
 from tertulia.wording import Wording
 
 __all__ = ["Event", "Observer", "Result", "Session", "solve", "solve_async"]
 
 
-MOST_SLOTS = 64
-"""Paths in flight at most where one embedded engine serves many circles; further ones take turns."""
 SHORT_THOUGHT = 1024
 """Thoughts up to so many tokens (their median) meet at their last call only, where `every` is "auto"."""
 LOOKED_BACK = 64
@@ -392,59 +390,3 @@ def _teller(observer: Observer | None) -> Tell:
     if observer is None:
         return untold
     return lambda progress: observer(Event("loading", None, {"text": progress.text, "done": progress.done}))
-
-
-def engine_for(
-    engine: str | None,
-    model: str | FilePath | None,
-    threads: int,
-    asked: dict[str, Any],
-    *,
-    circles: int = 1,
-    tell: Tell = untold,
-) -> Engine:
-    """The engine that `solve_async` would use, not yet entered; takes the same arguments.
-
-    Args:
-        engine: URL of a server, "auto" for one on this machine, "scripted", or None for the embedded engine.
-        model: Name of the server's model, or a GGUF file or what `resolve_model` knows.
-        threads: Threads of the embedded engine.
-        asked: Settings that decide how many paths there are and how long their contexts.
-        circles: Circles under way at once.
-        tell: Told of what happens before the first step.
-    """
-    if model is not None and not str(model).strip():
-        raise TertuliaError(f"the name of the model is empty: {SPELLINGS}")
-    if engine == "auto":
-        from tertulia.engines.local import local_server
-
-        engine = local_server(tell)
-    if engine == "scripted":
-        from tertulia.engines.scripted import ScriptedEngine
-
-        return ScriptedEngine()
-    if engine is not None:
-        from tertulia.engines.client import HttpEngine
-
-        return HttpEngine(engine, model=str(model) if model else None)
-    from tertulia.engines.embedded import MAX_SLOTS, EmbeddedEngine
-
-    profile = profile_for(model)
-    settings = resolve(profile, asked)
-    return EmbeddedEngine(
-        model,
-        slots=min(settings.paths * circles, max(MOST_SLOTS, settings.paths), MAX_SLOTS),
-        context_per_slot=context_for(settings, profile),
-        threads=threads,
-        tell=tell,
-    )
-
-
-def context_for(settings: Settings, profile: Profile) -> int:
-    """Tokens of context that a path can need: its question, its budget, and what its meetings put in."""
-    question = 1024
-    spacing = settings.budget // 8 if settings.every == "auto" else settings.every or settings.budget
-    meetings = settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
-    compact = settings.frame == "digest" and profile.stepwise
-    heard = 48 if compact else 320 if settings.frame in known.TAGLESS else 160 + settings.heard * profile.summary_tokens
-    return question + settings.budget + meetings * heard

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tertulia.answers.extract import is_correct
+from tertulia.answers.voting import Verdict
 from tertulia.circle.board import Meeting
 from tertulia.circle.circle import Circle
 from tertulia.circle.path import Path, TokenCounts
-from tertulia.circle.voting import Verdict
 from tertulia.engines.base import EngineInfo
 from tertulia.settings import Settings
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tertulia.circle.claims import AnswerClaims, Claims, StepClaims, claims_of
-from tertulia.circle.frames import Heard, Post, frame_of, last_words, neutral
+from tertulia.circle.frames import Heard, Post, frame_of
 from tertulia.circle.path import Path
 from tertulia.circle.routing import route_async
 from tertulia.circle.run import Run
 from tertulia.seeds import draw
 from tertulia.wording import fill
+from tertulia.wording.harmless import last_words, neutral
 
 LONGEST_WORKING = 500
 """Characters of a peer's own working that are told."""

@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tertulia.answers.equivalence import group_answers
+from tertulia.answers.voting import Verdict, vote_async
 from tertulia.circle.board import Board, Meeting
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.circle.thinker import Thinker
-from tertulia.circle.voting import Verdict, vote_async
 from tertulia.engines.base import EngineError
 
 

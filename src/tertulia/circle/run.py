@@ -9,10 +9,10 @@ from typing import Any
 
 from tertulia.circle.claims import AnswerReading
 from tertulia.circle.events import Event, Observer
-from tertulia.circle.journal import Journal
 from tertulia.circle.path import Path, Span, SpanKind
 from tertulia.engines.base import Engine, EngineError, Generation, Request, Sampling, Token
 from tertulia.errors import TertuliaError
+from tertulia.journal import Journal
 from tertulia.model import Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings

@@ -6,9 +6,10 @@ Nothing here looks further back than the generation itself, so no cut can reach 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from tertulia.circle.path import Span, SpanKind
+from tertulia.circle.path import Place, Span, SpanKind, Step
 from tertulia.engines.base import TEXT_ID, Generation, Token
 
 _LINE_END = re.compile(r"\n[ \t]*$")
@@ -51,6 +52,39 @@ def parts(generation: Generation, *cuts: tuple[SpanKind, int]) -> list[Span]:
         first = spans[0]
         spans[0] = Span(first.kind, first.ids, first.text, first.count + rest)
     return spans
+
+
+def thought_step(came: Generation, keep: int, place: Place, **data: object) -> Step:
+    """A segment of thought, of which `keep` tokens stay; the fate of its tail is decided at the meeting."""
+    thought, tail = parts(came, ("thought", keep), ("thought", len(came.tokens)))
+    return step_of("thought", came, (thought,), place, held=tail if tail.count else None, data=data)
+
+
+def step_of(
+    kind: str,
+    came: Generation,
+    spans: tuple[Span, ...],
+    place: Place,
+    *,
+    discarded: Span | None = None,
+    held: Span | None = None,
+    fork: Span | None = None,
+    release: Literal["keep", "discard"] | None = None,
+    data: Mapping[str, object] | None = None,
+) -> Step:
+    """The step that a generation makes."""
+    return Step(
+        kind=kind,
+        spans=tuple(span for span in spans if span.ids or span.text or span.count),
+        discarded=discarded,
+        held=held,
+        fork=fork,
+        release=release,
+        place=place,
+        prompt_tokens=came.prompt_tokens,
+        cached=came.cached_tokens,
+        data={"finish": came.finish, **({} if came.counted else {"counted": False}), **(data or {})},
+    )
 
 
 def find_close(tokens: Sequence[Token], close_ids: Sequence[int], close_text: str) -> tuple[int, int] | None:

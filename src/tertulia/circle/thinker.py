@@ -12,13 +12,23 @@ from typing import Any, Literal
 
 from tertulia.answers.extract import extract_answer
 from tertulia.circle.claims import stated_answer, states_claim
-from tertulia.circle.frames import Heard, neutral
+from tertulia.circle.frames import Heard
 from tertulia.circle.path import Path, Place, Span, Step
 from tertulia.circle.run import Run, about, how_sure
-from tertulia.circle.segments import before_close, find_close, keep_to_boundary, loops, parts, span_of
+from tertulia.circle.segments import (
+    before_close,
+    find_close,
+    keep_to_boundary,
+    loops,
+    parts,
+    span_of,
+    step_of,
+    thought_step,
+)
 from tertulia.engines.base import Generation
 from tertulia.errors import TertuliaError
 from tertulia.seeds import draw
+from tertulia.wording.harmless import neutral
 
 OPEN, CLOSE = "<summarize>", "</summarize>"
 LED_TOKENS = 24
@@ -161,16 +171,16 @@ class Thinker:
         if came.finish == "end":
             return self._ended(path, came, call=call and not dialect.think_close)
         if came.stop == OPEN and room > profile.summary_tokens:
-            return _thought(came, len(came.tokens), "meeting", opened=True)
+            return thought_step(came, len(came.tokens), "meeting", opened=True)
         if meeting and profile.meets_at_claims:
             states = states_claim(path, came.text, profile.claims.thought_step)
-            return _thought(came, len(came.tokens), "meeting" if states else "thinking")
+            return thought_step(came, len(came.tokens), "meeting" if states else "thinking")
         if came.finish == "length" and meeting and came.count >= limit:
             tail = profile.tail_tokens if self.run.engine.info.rolls_back else 0
-            return _thought(came, keep_to_boundary(came.tokens, tail), "meeting")
+            return thought_step(came, keep_to_boundary(came.tokens, tail), "meeting")
         if loops(path.own_text + came.text):
-            return _thought(came, len(came.tokens), "meeting" if self.meets else "thinking", loop=True)
-        return _thought(came, len(came.tokens), "thinking")
+            return thought_step(came, len(came.tokens), "meeting" if self.meets else "thinking", loop=True)
+        return thought_step(came, len(came.tokens), "thinking")
 
     def _limit(self, path: Path) -> tuple[int, Literal["", "ahead", "due"]]:
         """How many tokens of thought come next, and whether a meeting lies after them or a line end away."""
@@ -193,11 +203,11 @@ class Thinker:
     def _closed(self, path: Path, came: Generation, start: int, end: int, *, call: bool) -> Step:
         if call:
             thought, held = parts(came, ("thought", start), ("thought", end))
-            return _step_of("thought", came, (thought,), "last call", held=held)
+            return step_of("thought", came, (thought,), "last call", held=held)
         thought, answer = parts(came, ("thought", end), ("answer", len(came.tokens)))
         if came.finish == "end":
             return self._finished(path, "thought", came, (thought, answer))
-        return _step_of("thought", came, (thought, answer), "closed")
+        return step_of("thought", came, (thought, answer), "closed")
 
     def _ended(self, path: Path, came: Generation, *, call: bool) -> Step:
         """A thought that end-of-text closes, as with models that do not think aloud."""
@@ -205,20 +215,20 @@ class Thinker:
             return self._finished(path, "thought", came, tuple(parts(came, ("thought", len(came.tokens)))))
         start = self._before_end(came)
         thought, held = parts(came, ("thought", start), ("thought", len(came.tokens)))
-        return _step_of("thought", came, (thought,), "last call", held=held)
+        return step_of("thought", came, (thought,), "last call", held=held)
 
     def _finished(self, path: Path, kind: str, came: Generation, spans: tuple[Span, ...]) -> Step:
         """The end of a path; where no answer can be read it is led to one, in the place of the end-of-text."""
         answer = self._answer_in(path, "".join(span.text for span in spans))
         if answer is not None or not self._may_lead(path, came.count):
-            return _step_of(kind, came, spans, "finished", data={"answer": answer})
+            return step_of(kind, came, spans, "finished", data={"answer": answer})
         last = spans[-1] if spans[-1].count else spans[0]
         end = len(came.tokens) - self._before_end(came)
         if not end:
-            return _step_of(kind, came, spans, "unanswered")
+            return step_of(kind, came, spans, "unanswered")
         *_, held = parts(came, (last.kind, len(came.tokens) - end), (last.kind, len(came.tokens)))
         cut = Span(last.kind, last.ids[: len(last.ids) - end], last.text, last.count - held.count)
-        return _step_of(kind, came, (*spans[: spans.index(last)], cut), "unanswered", held=held)
+        return step_of(kind, came, (*spans[: spans.index(last)], cut), "unanswered", held=held)
 
     def _may_lead(self, path: Path, more: int) -> bool:
         """Whether the path may be led to an answer: it is wished, there is room, and it was not tried before."""
@@ -265,11 +275,11 @@ class Thinker:
             text, outcome = None, "blank"
         data: dict[str, Any] = {"text": text, "outcome": outcome}
         if aside:
-            return _step_of("aside", came, (), place, fork=span, data=data)
+            return step_of("aside", came, (), place, fork=span, data=data)
         if place == "finished":
             data["answer"] = self._answer_in(path)
         release: Literal["discard"] | None = "discard" if path.held is not None else None
-        return _step_of("summary", came, (*before, span), place, release=release, data=data)
+        return step_of("summary", came, (*before, span), place, release=release, data=data)
 
     async def _asked(self, path: Path) -> Step:
         """Asks for the answer so far in a side branch: the thought is closed, led to the answer, and thrown away."""
@@ -278,7 +288,7 @@ class Thinker:
         (span,) = parts(came, ("answer", len(came.tokens)))
         claim = boxed_rest(span.text)
         data = {"claim": claim, "sure": how_sure(came.tokens) if claim else None}
-        return _step_of("asked", came, (), path.place, fork=span, data=data)
+        return step_of("asked", came, (), path.place, fork=span, data=data)
 
     async def _heard(self, path: Path, heard: Heard) -> Step:
         words, profile = self.run.wording_of(path.index), self.run.profile
@@ -336,7 +346,7 @@ class Thinker:
         came = await self.run.generate(path, (), limit, "answer")
         spans = tuple(parts(came, ("answer", len(came.tokens))))
         if came.finish == "cut":
-            return _step_of("answer", came, spans, "closed")
+            return step_of("answer", came, spans, "closed")
         return self._finished(path, "answer", came, spans)
 
     async def _led(self, path: Path) -> Step:
@@ -346,7 +356,7 @@ class Thinker:
         came = await self.run.generate(path, (lead,), LED_TOKENS, "answer", stop=("}",))
         (span,) = parts(came, ("answer", len(came.tokens)))
         data = {"led": True, "cut": path.out_of_budget, "answer": boxed_rest(span.text)}
-        return _step_of("answer", came, (lead, span), "finished", release=release, data=data)
+        return step_of("answer", came, (lead, span), "finished", release=release, data=data)
 
     async def _interrupted(self, path: Path) -> Step:
         """What had come when a segment was interrupted."""
@@ -387,36 +397,3 @@ def read_step(key: str, value: Mapping[str, Any]) -> Step:
         raise TertuliaError(
             f"the journal's record {key!r} is no step of this program ({error!r}): give another journal file"
         ) from None
-
-
-def _thought(came: Generation, keep: int, place: Place, **data: object) -> Step:
-    """A segment of thought, of which `keep` tokens stay; the fate of its tail is decided at the meeting."""
-    thought, tail = parts(came, ("thought", keep), ("thought", len(came.tokens)))
-    return _step_of("thought", came, (thought,), place, held=tail if tail.count else None, data=data)
-
-
-def _step_of(
-    kind: str,
-    came: Generation,
-    spans: tuple[Span, ...],
-    place: Place,
-    *,
-    discarded: Span | None = None,
-    held: Span | None = None,
-    fork: Span | None = None,
-    release: Literal["keep", "discard"] | None = None,
-    data: Mapping[str, object] | None = None,
-) -> Step:
-    """The step that a generation makes."""
-    return Step(
-        kind=kind,
-        spans=tuple(span for span in spans if span.ids or span.text or span.count),
-        discarded=discarded,
-        held=held,
-        fork=fork,
-        release=release,
-        place=place,
-        prompt_tokens=came.prompt_tokens,
-        cached=came.cached_tokens,
-        data={"finish": came.finish, **({} if came.counted else {"counted": False}), **(data or {})},
-    )

@@ -35,10 +35,10 @@ def doctor(engine: options.EngineUrl = None, model: options.Model = None, thread
 
 async def _examine(engine: str | None, model: str | None, threads: int) -> bool:
     """Prints each thing as soon as it is known; whether solving will fail."""
-    from tertulia.api import engine_for
     from tertulia.engines.doctor import examine
     from tertulia.engines.embedded import EmbeddedEngine
     from tertulia.engines.machine import instructions, memory, recommended, speed
+    from tertulia.start import engine_for
 
     screen = new_console()
     fatal: list[Check] = []

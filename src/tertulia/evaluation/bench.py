@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tertulia.api import Result, Session, engine_for, solve_with
+from tertulia.api import Result, Session, solve_with
 from tertulia.circle.path import Span
 from tertulia.engines.base import Engine
 from tertulia.evaluation.arms import Arm
@@ -23,6 +23,7 @@ from tertulia.evaluation.where import Where
 from tertulia.model import Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
+from tertulia.start import engine_for
 from tertulia.tasks.question import Question
 
 MOST_FURTHER = 64
@@ -63,8 +64,9 @@ class Bench:
         engine = self._made or engine_for(where.engine, where.model, where.threads, self._asked, circles=where.at_once)
         self.engine = await self._stack.enter_async_context(engine)
         if self._shared is not None:
-            self.engine = Shared(self.engine, self._shared)
-            await self._stack.enter_async_context(self.engine)
+            shared = Shared(self.engine, self._shared)
+            await self._stack.enter_async_context(shared)
+            self.engine = shared
         self.session = await self._stack.enter_async_context(Session(self.engine, where.model))
         self.profile = self.session.profile
         self.dialect = await self.session.dialect(self._asked.get("thinking", "auto"))

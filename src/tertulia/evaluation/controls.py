@@ -25,10 +25,11 @@ from importlib import resources
 
 from tertulia.answers.equivalence import equivalent
 from tertulia.circle.claims import AnswerClaims, Claims, Difference, StepClaims, short
-from tertulia.circle.frames import CONTROLS, Frame, Heard, Post, agree, marker_text, neutral, recheck
+from tertulia.circle.frames import CONTROLS, Frame, Heard, Post, agree, marker_text, recheck
 from tertulia.errors import TertuliaError
 from tertulia.settings import TAGLESS, Settings
 from tertulia.wording import Wording, fill
+from tertulia.wording.harmless import neutral
 
 LETTERS = "ABCD"
 FALSE_RATE = 0.3

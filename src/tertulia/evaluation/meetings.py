@@ -21,10 +21,10 @@ from tertulia.answers.extract import is_correct
 from tertulia.api import Result
 from tertulia.circle.claims import AnswerReading, Claims, claims_of, read_claims
 from tertulia.circle.events import Event
-from tertulia.circle.frames import neutral
 from tertulia.circle.path import Path
 from tertulia.model import Profile
 from tertulia.tasks.question import Question
+from tertulia.wording.harmless import neutral
 
 Category = Literal["consistent", "unaffected", "influenced", "unknown"]
 CATEGORIES: tuple[Category, ...] = ("consistent", "unaffected", "influenced", "unknown")

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tertulia.circle.journal import Journal
-from tertulia.engines.base import Engine, EngineInfo, Generation, OnTokens, Request, StopMatcher, Token
+from tertulia.engines.base import Engine, Generation, OnTokens, Request, StopMatcher, Token
+from tertulia.journal import Journal
 from tertulia.seeds import derive
 
 
@@ -37,10 +37,6 @@ class Shared:
     def info(self) -> EngineInfo:
         """That of the engine."""
         return self.engine.info
-
-    @info.setter
-    def info(self, info: EngineInfo) -> None:
-        self.engine.info = info
 
     async def __aenter__(self) -> Self:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tertulia.circle.circle import Circle
-from tertulia.circle.frames import neutral
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.errors import TertuliaError
 from tertulia.wording import fill
+from tertulia.wording.harmless import neutral
 
 LONGEST_PROPOSAL = 4000
 """Characters of a proposal that an aggregating path reads."""

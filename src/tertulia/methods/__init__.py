@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tertulia.circle import leap_single, moa
 from tertulia.circle.circle import Circle
 from tertulia.circle.run import Run
+from tertulia.methods import leap_single, moa
 
 Method = Callable[[Run], Awaitable[Circle]]
 

@@ -1,0 +1,72 @@
+"""The engine that a session runs on: which one, with how many slots, and how long a context."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+from typing import Any
+
+from tertulia.engines.base import Engine
+from tertulia.engines.hub import SPELLINGS
+from tertulia.engines.progress import Tell, untold
+from tertulia.errors import TertuliaError
+from tertulia.model import Profile, profile_for
+from tertulia.settings import TAGLESS, Settings, resolve
+
+MOST_SLOTS = 64
+"""Paths in flight at most where one embedded engine serves many circles; further ones take turns."""
+
+
+def engine_for(
+    engine: str | None,
+    model: str | FilePath | None,
+    threads: int,
+    asked: dict[str, Any],
+    *,
+    circles: int = 1,
+    tell: Tell = untold,
+) -> Engine:
+    """The engine that `solve_async` would use, not yet entered; takes the same arguments.
+
+    Args:
+        engine: URL of a server, "auto" for one on this machine, "scripted", or None for the embedded engine.
+        model: Name of the server's model, or a GGUF file or what `resolve_model` knows.
+        threads: Threads of the embedded engine.
+        asked: Settings that decide how many paths there are and how long their contexts.
+        circles: Circles under way at once.
+        tell: Told of what happens before the first step.
+    """
+    if model is not None and not str(model).strip():
+        raise TertuliaError(f"the name of the model is empty: {SPELLINGS}")
+    if engine == "auto":
+        from tertulia.engines.local import local_server
+
+        engine = local_server(tell)
+    if engine == "scripted":
+        from tertulia.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine()
+    if engine is not None:
+        from tertulia.engines.client import HttpEngine
+
+        return HttpEngine(engine, model=str(model) if model else None)
+    from tertulia.engines.embedded import MAX_SLOTS, EmbeddedEngine
+
+    profile = profile_for(model)
+    settings = resolve(profile, asked)
+    return EmbeddedEngine(
+        model,
+        slots=min(settings.paths * circles, max(MOST_SLOTS, settings.paths), MAX_SLOTS),
+        context_per_slot=context_for(settings, profile),
+        threads=threads,
+        tell=tell,
+    )
+
+
+def context_for(settings: Settings, profile: Profile) -> int:
+    """Tokens of context that a path can need: its question, its budget, and what its meetings put in."""
+    question = 1024
+    spacing = settings.budget // 8 if settings.every == "auto" else settings.every or settings.budget
+    meetings = settings.budget // spacing + len(settings.meet_at) + settings.last_call if settings.meets else 0
+    compact = settings.frame == "digest" and profile.stepwise
+    heard = 48 if compact else 320 if settings.frame in TAGLESS else 160 + settings.heard * profile.summary_tokens
+    return question + settings.budget + meetings * heard
