@@ -168,7 +168,7 @@ def test_the_pace_of_a_run_is_told_with_the_most_that_is_left() -> None:
     pace.observe(Event("tokens", 0, {"count": 100}), 110.0)
     pace.observe(Event("tokens", 1, {"count": 300}), 120.0)
     assert pace.line(120.0) == "400 tokens, 20 tokens/s, 0 of 2 paths done, at most 80 s left"
-    pace.observe(Event("answer", 0, {"answer": "7"}), 130.0)
+    pace.observe(Event("answer", 0, {"place": "finished", "answer": "7"}), 130.0)
     assert pace.line(140.0) == "400 tokens, 10 tokens/s, 1 of 2 paths done, at most 70 s left"
 
 

@@ -17,9 +17,7 @@ ROOMS = {
 }
 """Lines at most, and the files that they are in."""
 STILL_OVER = {
-    "the machine": 2950,
     "a token's way": 2359,
-    "cli/solve.py: solve": 73,
 }
 """What is above its budget today, and how far it may be: this list only ever gets shorter."""
 

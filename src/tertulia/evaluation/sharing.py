@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tertulia.engines.base import Engine, Generation, OnTokens, Request, StopMatcher, Token
+from tertulia.engines.base import Engine, EngineInfo, Generation, OnTokens, Request, StopMatcher, Token
 from tertulia.journal import Journal
 from tertulia.seeds import derive
 
