@@ -31,7 +31,7 @@ def main() -> None:
         told = lines.of(event)
         if event.kind == "start":
             console.print(Text(event.data["question"], style="bold"))
-        elif event.kind == "meeting" or event.data.get("finding") == "differ":
+        elif event.kind == "meeting":
             for line in told:
                 console.print(Text(line, style="cyan"))
 

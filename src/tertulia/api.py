@@ -335,7 +335,11 @@ async def _every(run: Run, pace: Pace) -> int:
     async def plan() -> dict[str, Any]:
         return {"kind": "plan", "every": pace.every(run.settings)}
 
-    return int((await run.journal.once(f"{run.name}/plan", plan))["every"])
+    key = f"{run.name}/plan"
+    live = key not in run.journal
+    record = await run.journal.once(key, plan)
+    run.tell("plan", None, record, live=live)
+    return int(record["every"])
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ class Event:
         kind: "start" (`data` is the journal's header), "tokens" (`data["count"]` tokens have just come; never
             journaled), or the kind of a journal record, whose value `data` is (docs/journal.md lists them): "prompt",
             "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "stopped" and "failed" of a
-            path; "plan", "meeting", "settled", "survivor" and "verdict" of the circle.
+            path; "plan", "meeting", "survivor" and "verdict" of the circle.
         path: Index of the path; None where it concerns the whole circle.
         data: As listed under `kind`.
         live: Whether it has just happened; False where it was read from the journal.

@@ -51,7 +51,10 @@ async def _survivor(circle: Circle, waiting: list[Path]) -> Path:
         best = max(waiting, key=lambda path: (support[path.index], order[path.index]))
         return {"kind": "survivor", "path": best.index}
 
-    record = await run.journal.once(f"{run.name}/survivor", choose)
+    key = f"{run.name}/survivor"
+    live = key not in run.journal
+    record = await run.journal.once(key, choose)
+    run.tell("survivor", None, record, live=live)
     return circle.paths[int(record["path"])]
 
 
