@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -85,14 +86,26 @@ async def tell(
 
 
 class Recorder(ScriptedEngine):
-    """A scripted engine that remembers what it gave for each request that it answered."""
+    """A scripted engine that remembers what it gave for each request, whole or up to where it was interrupted."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.answered: list[tuple[Request, Generation]] = []
 
     async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
-        generation = await super().generate(request, on_tokens=on_tokens)
+        came: list[Token] = []
+
+        def keep(tokens: Sequence[Token]) -> None:
+            came.extend(tokens)
+            if on_tokens is not None:
+                on_tokens(tokens)
+
+        try:
+            generation = await super().generate(request, on_tokens=keep)
+        except asyncio.CancelledError:
+            if came:
+                self.answered.append((request, Generation(tuple(came), "cut", None, len(request.ids))))
+            raise
         self.answered.append((request, generation))
         return generation
 

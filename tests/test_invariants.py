@@ -18,19 +18,21 @@ from hypothesis import strategies as st
 
 from circles import PEBBLE, Recorder, TextServer, random_script, tell
 from tertulia.circle.path import GENERATED_KINDS, Path
-from tertulia.engines.base import EngineError
+from tertulia.engines.base import EngineError, Request
 from tertulia.engines.scripted import CONTROL, Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.model import Profile
 from tertulia.settings import resolve
+from tertulia.wording import Wording
 from tertulia.wording.harmless import neutral
 
 SMALL = Profile(name="small", wording="paper", summary_tokens=30, answer_tokens=12)
+PLAIN = Profile(name="plain", summary_tokens=30, answer_tokens=12)
 COMPACT = PEBBLE.model_copy(update={"summary_tokens": 12, "answer_tokens": 8, "presets": {}})
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
-circles = st.fixed_dictionaries(
+tagged = st.fixed_dictionaries(
     {
         "paths": st.integers(1, 5),
         "every": st.sampled_from([0, 5, 17, 40, 100]),
@@ -48,9 +50,25 @@ circles = st.fixed_dictionaries(
         "budget": st.integers(60, 260),
         "consensus_stop": st.sampled_from([0, 0, 2]),
         "seed": st.integers(0, 3),
+        "ask_answer": st.booleans(),
     }
 )
-profiles = st.sampled_from([SMALL, COMPACT])
+without_tags = st.fixed_dictionaries(
+    {
+        "frame": st.sampled_from(["working", "answer", "quotes"]),
+        "self_opened": st.just(False),
+        "counts": st.booleans(),
+        "forks": st.booleans(),
+        "sure": st.sampled_from([0.0, 0.5]),
+        "settle": st.sampled_from([0.0, 0.0, 0.5]),
+        "control": st.sampled_from(["", "", "echo", "false", "recheck", "self", "wrong"]),
+    }
+)
+plain = st.builds(lambda asked, more: asked | more, tagged, without_tags)
+"""The words without tags, where paths are asked in side branches; quotes are written there too."""
+TO_ITS_END: dict[str, Any] = {"mode": "sync", "consensus_stop": 0, "settle": 0.0}
+"""Where a circle ends early the others are interrupted in the middle of a token stream: that hangs on the clock."""
+runs = st.tuples(st.sampled_from([SMALL, COMPACT]), tagged) | st.tuples(st.just(PLAIN), plain)
 faults = st.lists(
     st.sampled_from([None, None, Fault("cut", after=3), Fault("empty"), Fault("error"), Fault("stall", seconds=0)]),
     max_size=6,
@@ -58,8 +76,11 @@ faults = st.lists(
 
 
 def engine_for(story: int, troubles: list[Fault | None]) -> Recorder:
-    named = {f"q0/c0/p{path}": troubles[path:] for path in range(5)}
-    return Recorder(random_script(story), faults=named)
+    return recorder(story, {f"q0/c0/p{path}": troubles[path:] for path in range(5)})
+
+
+def recorder(story: int, faults: dict[str, list[Fault | None]]) -> Recorder:
+    return Recorder(random_script(story), faults=faults, logprob=lambda path, text: -len(text) / 3)
 
 
 class PlainTalk(Recorder):
@@ -70,7 +91,8 @@ class PlainTalk(Recorder):
 
 
 def possible(profile: Profile, asked: dict[str, Any]) -> None:
-    """Leaves out what the settings refuse."""
+    """Leaves out what is refused."""
+    assume(asked["control"] != "false" or asked["frame"] != "quotes")
     try:
         resolve(profile, asked)
     except TertuliaError:
@@ -84,6 +106,18 @@ async def told_or_lost(engine: Recorder, **asked: Any) -> Any:
         assume(False)
 
 
+def is_fork(request: Request) -> bool:
+    """A side branch: nothing of it may come into the path."""
+    return request.logprobs
+
+
+def put_into(engine: ScriptedEngine, profile: Profile) -> list[tuple[int, ...]]:
+    """What a side branch begins with: the close of the thought and what leads to the answer, or an opening of quotes."""
+    words = Wording.load(profile.wording, "en")
+    texts = [f"</think>{words.lead}", *words.cues]
+    return [asyncio.run(engine.tokenize(text, special=True)) for text in texts]
+
+
 def kinds_of(path: Path) -> list[str]:
     return [span.kind for span in path.spans for _ in range(span.count)]
 
@@ -92,17 +126,18 @@ def kinds_of(path: Path) -> list[str]:
 
 
 @quick
-@given(circles, profiles, st.integers(0, 10_000), faults)
+@given(runs, st.integers(0, 10_000), faults)
 def test_every_token_is_the_engines_own_and_counted(
-    asked: dict[str, Any], profile: Profile, story: int, troubles: list[Fault | None]
+    run: tuple[Profile, dict[str, Any]], story: int, troubles: list[Fault | None]
 ) -> None:
+    profile, asked = run
     possible(profile, asked)
     engine = engine_for(story, troubles)
     told = asyncio.run(told_or_lost(engine, profile=profile, **asked))
     for path in told.outcome.paths:
-        if path.place == "stopped" and asked["mode"] == "board":
-            continue  # its last request never came back
-        kinds, answered = kinds_of(path), [pair for pair in engine.answered if pair[0].path == path.name]
+        kinds, mine = kinds_of(path), [pair for pair in engine.answered if pair[0].path == path.name]
+        answered = [pair for pair in mine if not is_fork(pair[0])]
+        forks = [pair for pair in mine if is_fork(pair[0])]
         starts = [len(request.ids) for request, _ in answered] + [len(path.ids)]
         generated = discarded = kept_in_all = 0
         for (request, came), (start, following) in zip(answered, pairwise(starts), strict=True):
@@ -112,12 +147,16 @@ def test_every_token_is_the_engines_own_and_counted(
             assert path.ids[start : start + kept] == came.ids[:kept]
             assert not any(own[kept:]), "generated tokens that no generation gave"
             assert came.count - kept <= 64
-            if kept < came.count and came.stop != "</think>" and came.finish != "end":
+            ended = came.finish == "end" and kept == came.count - 1  # an end-of-text, where an answer was asked for
+            if kept < came.count and came.stop != "</think>" and not ended:
                 text = "".join(token.text for token in came.tokens[:kept])
                 assert text.rstrip(" ").endswith(("\n", ".", "。")), "cut at no boundary"
             generated, discarded = generated + came.count, discarded + came.count - kept
             kept_in_all += kept
-        assert path.tokens.generated == generated <= asked["budget"]
+        for request, _ in forks:
+            assert any(path.ids[: len(request.ids) - len(put)] + put == request.ids for put in put_into(engine, PLAIN))
+        assert path.tokens.forked == sum(came.count for _, came in forks)
+        assert path.tokens.generated == generated + path.tokens.forked <= asked["budget"]
         assert path.tokens.discarded == discarded
         assert path.tokens.injected == sum(kind in ("cue", "heard") for kind in kinds)
         assert path.tokens.prompt + path.tokens.injected + kept_in_all == len(path.ids)
@@ -127,8 +166,9 @@ def test_every_token_is_the_engines_own_and_counted(
 
 
 @quick
-@given(circles, profiles, st.integers(0, 10_000))
-def test_nothing_that_is_put_in_opens_or_closes_anything(asked: dict[str, Any], profile: Profile, story: int) -> None:
+@given(runs, st.integers(0, 10_000))
+def test_nothing_that_is_put_in_opens_or_closes_anything(run: tuple[Profile, dict[str, Any]], story: int) -> None:
+    profile, asked = run
     possible(profile, asked)
     engine = engine_for(story, [])
     told = asyncio.run(tell(engine, profile=profile, **asked))
@@ -153,14 +193,23 @@ async def test_what_no_filter_caught_is_still_only_text(monkeypatch: pytest.Monk
 
 
 @quick
-@given(circles, st.integers(0, 10_000))
-def test_a_text_server_makes_the_same_circle_and_every_record_says_so(asked: dict[str, Any], story: int) -> None:
-    possible(COMPACT, asked)
-    told = asyncio.run(tell(TextServer(random_script(story)), profile=COMPACT, **asked))
+@given(runs, st.integers(0, 10_000))
+def test_a_text_server_makes_the_same_circle_and_every_record_says_so(
+    run: tuple[Profile, dict[str, Any]], story: int
+) -> None:
+    profile, asked = run
+    possible(profile, asked)
+    engine = TextServer(random_script(story))
+    told = asyncio.run(tell(engine, profile=profile, **asked))
     steps = [record for record in told.records if "spans" in record]
     assert steps and all(record["mode"] == "text" for record in steps)
     for path in told.outcome.paths:
         assert path.ids == ()
+        mine = [pair for pair in engine.answered if pair[0].path == path.name]
+        forked = sum(came.count for request, came in mine if is_fork(request))
+        if not told.outcome.settled:  # of an interrupted request a server of text never says how long it was
+            assert path.tokens.generated == sum(came.count for _, came in mine)
+            assert path.tokens.forked == forked
         assert path.tokens.generated <= asked["budget"]
         assert path.finished or path.place == "stopped"
 
@@ -227,10 +276,11 @@ def test_no_tag_survives_in_a_summary(text: str) -> None:
 
 
 @quick
-@given(circles, profiles, st.integers(0, 10_000), faults)
+@given(runs, st.integers(0, 10_000), faults)
 def test_nobody_hears_itself_a_peer_twice_or_a_summary_that_is_none(
-    asked: dict[str, Any], profile: Profile, story: int, troubles: list[Fault | None]
+    run: tuple[Profile, dict[str, Any]], story: int, troubles: list[Fault | None]
 ) -> None:
+    profile, asked = run
     possible(profile, asked)
     told = asyncio.run(told_or_lost(engine_for(story, troubles), profile=profile, **asked))
     for meeting in told.outcome.meetings:
@@ -239,7 +289,7 @@ def test_nobody_hears_itself_a_peer_twice_or_a_summary_that_is_none(
     for path in told.outcome.paths:
         for span in path.spans:
             if span.kind == "heard":
-                inside = span.text.partition("<peers>")[2].rpartition("</peers>")[0]
+                inside = span.text.removeprefix("\n").removeprefix("<peers>").rpartition("</peers>")[0] or span.text
                 assert not {"on and on", "<think>", "<summarize>", "<|user|>"} & {
                     bad for bad in ("on and on", "<think>", "<summarize>", "<|user|>") if bad in inside
                 }
@@ -249,12 +299,13 @@ def test_nobody_hears_itself_a_peer_twice_or_a_summary_that_is_none(
 
 
 @quick
-@given(circles, profiles, st.integers(0, 10_000), st.data())
+@given(runs, st.integers(0, 10_000), st.data())
 def test_a_run_that_was_cut_anywhere_goes_on_and_generates_nothing_twice(
-    tmp_path_factory: pytest.TempPathFactory, asked: dict[str, Any], profile: Profile, story: int, data: Any
+    tmp_path_factory: pytest.TempPathFactory, run: tuple[Profile, dict[str, Any]], story: int, data: Any
 ) -> None:
+    profile, asked = run
+    asked |= TO_ITS_END
     possible(profile, asked)
-    asked |= {"mode": "sync"}
     journal = tmp_path_factory.mktemp("cut") / "run.jsonl"
     whole = asyncio.run(tell(engine_for(story, []), profile=profile, journal=journal, **asked))
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -271,6 +322,31 @@ def test_a_run_that_was_cut_anywhere_goes_on_and_generates_nothing_twice(
     assert len(again.engine.calls) == len(whole.engine.calls) - done
     keys = [json.loads(line)["key"] for line in journal.read_bytes().splitlines()[1:]]
     assert len(keys) == len(set(keys))
+
+
+@quick
+@given(runs, st.integers(0, 10_000), st.booleans(), st.data())
+def test_a_circle_that_ended_early_is_told_again_from_its_journal_and_nothing_in_it_is_done_twice(
+    tmp_path_factory: pytest.TempPathFactory, run: tuple[Profile, dict[str, Any]], story: int, shares: bool, data: Any
+) -> None:
+    profile, asked = run
+    asked |= {"settle": 0.5, "consensus_stop": 0} if shares else {"settle": 0.0, "consensus_stop": 1}
+    possible(profile, asked)
+    journal = tmp_path_factory.mktemp("early") / "run.jsonl"
+    whole = asyncio.run(tell(engine_for(story, []), profile=profile, journal=journal, **asked))
+    again = asyncio.run(tell(engine_for(story, []), profile=profile, journal=journal, **asked))
+    assert again.engine.calls == []
+    assert spans_of(again) == spans_of(whole)
+    assert again.outcome.verdict == whole.outcome.verdict
+    assert again.outcome.settled == whole.outcome.settled
+    lines = journal.read_bytes().splitlines(keepends=True)
+    keep = data.draw(st.integers(1, len(lines)))
+    journal.write_bytes(b"".join(lines[:keep]))
+    asyncio.run(tell(engine_for(story, []), profile=profile, journal=journal, **asked))
+    after = journal.read_bytes().splitlines(keepends=True)
+    keys = [json.loads(line)["key"] for line in after[1:]]
+    assert after[:keep] == lines[:keep]
+    assert len(keys) == len(set(keys)) and keys[-1] == "q0/c0/verdict"
 
 
 CHILD = """
@@ -320,15 +396,18 @@ def spans_of(told: Any) -> list[Any]:
 
 
 @quick
-@given(circles, profiles, st.integers(0, 10_000), st.permutations(range(5)))
+@given(runs, st.integers(0, 10_000), st.permutations(range(5)))
 def test_the_order_in_which_paths_come_to_a_meeting_changes_nothing(
-    asked: dict[str, Any], profile: Profile, story: int, order: list[int]
+    run: tuple[Profile, dict[str, Any]], story: int, order: list[int]
 ) -> None:
-    asked |= {"mode": "sync"}
+    profile, asked = run
+    asked |= TO_ITS_END
     possible(profile, asked)
-    slow = {f"q0/c0/p{path}": [Fault("stall", seconds=0.001 * place)] * 9 for place, path in enumerate(order)}
+    slow: dict[str, list[Fault | None]] = {
+        f"q0/c0/p{path}": [Fault("stall", seconds=0.001 * place)] * 9 for place, path in enumerate(order)
+    }
     one = asyncio.run(tell(engine_for(story, []), profile=profile, **asked))
-    two = asyncio.run(tell(Recorder(random_script(story), faults=slow), profile=profile, **asked))
+    two = asyncio.run(tell(recorder(story, slow), profile=profile, **asked))
     assert spans_of(one) == spans_of(two)
     assert one.outcome.meetings == two.outcome.meetings
     assert one.outcome.verdict == two.outcome.verdict

@@ -107,7 +107,7 @@ class Thinker:
 
     async def fail(self, path: Path, error: str) -> None:
         """Records that the path failed."""
-        await self._step(path, partial(self._failed, error))
+        await self._step(path, partial(self._failed, path, error))
 
     def room(self, path: Path) -> int:
         """Tokens the path may still generate before its answer, by its budget and by the context."""
@@ -371,8 +371,9 @@ class Thinker:
         release: Literal["keep"] | None = "keep" if path.held is not None else None
         return Step("stopped", spans, release=release, place="stopped", data=data)
 
-    async def _failed(self, error: str) -> Step:
-        return Step("failed", place="failed", data={"error": error})
+    async def _failed(self, path: Path, error: str) -> Step:
+        release: Literal["keep"] | None = "keep" if path.held is not None else None
+        return Step("failed", release=release, place="failed", data={"error": error})
 
 
 def boxed_rest(text: str) -> str | None:
