@@ -112,7 +112,7 @@ def is_fork(request: Request) -> bool:
 
 
 def put_into(engine: ScriptedEngine, profile: Profile) -> list[tuple[int, ...]]:
-    """What a side branch begins with: the close of the thought and what leads to the answer, or an opening of quotes."""
+    """What a side branch begins with: the close of the thought and a lead to the answer, or an opening of quotes."""
     words = Wording.load(profile.wording, "en")
     texts = [f"</think>{words.lead}", *words.cues]
     return [asyncio.run(engine.tokenize(text, special=True)) for text in texts]

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tertulia.circle import journal as journal_module
+from tertulia import journal as journal_module
 from tertulia.errors import TertuliaError
 from tertulia.journal import Journal, read_journal
 

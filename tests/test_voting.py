@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tertulia.answers import voting
 from tertulia.answers.voting import Verdict, vote, vote_async
-from tertulia.circle import voting
 from tertulia.errors import TertuliaError
 
 answers = st.lists(st.none() | st.sampled_from(["1", "2", "2.0", "4/2", "3", " ", "", "x"]), max_size=12)
