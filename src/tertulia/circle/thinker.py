@@ -33,6 +33,8 @@ from tertulia.wording.harmless import neutral
 OPEN, CLOSE = "<summarize>", "</summarize>"
 LED_TOKENS = 24
 """Tokens of an answer that a path is led to."""
+LED_STOPS = ("}$", "}.", "}\n", "} ", "},", "}}", "}\\")
+"""Where such an answer has ended; a brace alone may be one inside it."""
 LONGEST_SEGMENT = 512
 """Thought tokens after which a path is looked at, whether it repeats itself."""
 MakeStep = Callable[[], Awaitable[Step]]
@@ -49,8 +51,6 @@ class Thinker:
     def __init__(self, run: Run, *, meets: bool):
         self.run = run
         self.meets = meets
-
-    # What a path can do.
 
     async def begin(self, path: Path, prompt: str) -> None:
         """Puts the prompt and the opening of the thought into the path."""
@@ -163,8 +163,8 @@ class Thinker:
         calls = self.meets and settings.last_call > 0
         came = await self.run.generate(path, (), limit, "thought", stop=stop, stop_at_close=calls)
         room = self.room(path) - came.count
-        writes = settings.summaries != "read" and not profile.reads_thought
-        call = calls and path.last_calls < settings.last_call and room > (profile.summary_tokens if writes else 0)
+        least = 0 if settings.summaries == "read" or profile.reads_thought else profile.summary_tokens
+        call = calls and path.last_calls < settings.last_call and room > least
         close = find_close(came.tokens, dialect.close_ids, dialect.think_close)
         if close is not None:
             return self._closed(path, came, *close, call=call and close[1] == len(came.tokens))
@@ -284,7 +284,7 @@ class Thinker:
     async def _asked(self, path: Path) -> Step:
         """Asks for the answer so far in a side branch: the thought is closed, led to the answer, and thrown away."""
         before = [*self.run.close(), await self.run.put("cue", self.run.wording_of(path.index).lead)]
-        came = await self.run.generate(path, before, LED_TOKENS, "answer", stop=("}",), fork=True)
+        came = await self.run.generate(path, before, LED_TOKENS, "answer", stop=LED_STOPS, fork=True)
         (span,) = parts(came, ("answer", len(came.tokens)))
         claim = boxed_rest(span.text)
         data = {"claim": claim, "sure": how_sure(came.tokens) if claim else None}
@@ -298,15 +298,15 @@ class Thinker:
         text = heard.text or (words.loop if path.looping else "")
         if text:
             spans.append(await self.run.put("heard", start + text))
-        data: dict[str, object] = {"meeting": path.meetings, "finding": heard.finding}
-        data["last_call"] = path.place == "last call"
+        last = path.place == "last call"
+        data: dict[str, object] = {"meeting": path.meetings, "finding": heard.finding, "last_call": last}
         context = self.run.engine.info.context
         length = path.length + sum(span.count for span in spans)
         if context is not None and length + profile.answer_tokens >= context:
             spans, data = spans[:-1], data | {"skipped": "the context is full"}
         release: Literal["keep", "discard"] | None = None
         if path.held is not None:  # the tail of a segment goes only where something takes its place
-            release = "discard" if spans or path.place == "last call" else "keep"
+            release = "discard" if spans or last else "keep"
         return Step("heard", tuple(spans), release=release, data=data)
 
     async def _kept(self, path: Path) -> Step:
@@ -353,7 +353,7 @@ class Thinker:
         """Leads a path whose answer cannot be read to it: what it writes after our words is its own answer."""
         lead = await self.run.put("cue", self.run.wording_of(path.index).lead)
         release: Literal["discard"] | None = "discard" if path.held is not None else None
-        came = await self.run.generate(path, (lead,), LED_TOKENS, "answer", stop=("}",))
+        came = await self.run.generate(path, (lead,), LED_TOKENS, "answer", stop=LED_STOPS)
         (span,) = parts(came, ("answer", len(came.tokens)))
         data = {"led": True, "cut": path.out_of_budget, "answer": boxed_rest(span.text)}
         return step_of("answer", came, (lead, span), "finished", release=release, data=data)
@@ -383,7 +383,8 @@ def boxed_rest(text: str) -> str | None:
         depth += {"{": 1, "}": -1}.get(letter, 0)
         if not depth:
             return text[:at].strip() or None
-    return text.partition("\n")[0].strip().rstrip("$").strip() or None
+    ends = " $.,\\\n"
+    return (text if "{" in text else text.partition("\n")[0].rstrip("}" + ends)).rstrip(ends).lstrip(" $") or None
 
 
 def read_step(key: str, value: Mapping[str, Any]) -> Step:
