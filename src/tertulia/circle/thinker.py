@@ -388,11 +388,7 @@ def boxed_rest(text: str) -> str | None:
 
 
 def read_step(key: str, value: Mapping[str, Any]) -> Step:
-    """The step that a journal holds.
-
-    Raises:
-        TertuliaError: The record is no step. One line.
-    """
+    """The step that a journal holds; a record that is none is refused in one line (`TertuliaError`)."""
     try:
         return Step.from_json(value)
     except (KeyError, TypeError, ValueError) as error:
