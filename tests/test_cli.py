@@ -362,7 +362,7 @@ def test_doctor_shows_what_it_has_found_before_it_goes_on(
 
 def test_doctor_fails_where_solving_would(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     broken = ScriptedEngine(faults={"doctor/ids": [Fault("error")]})
-    monkeypatch.setattr("tertulia.api.engine_for", lambda *args, **more: broken)
+    monkeypatch.setattr("tertulia.start.engine_for", lambda *args, **more: broken)
     assert main(["doctor"]) == 1
     assert "solving will fail here" in capsys.readouterr().out
 
