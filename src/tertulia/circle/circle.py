@@ -67,8 +67,12 @@ class Circle:
     async def solve(self) -> None:
         """Takes every path from its prompt to its end; only in sync mode do paths wait for each other."""
         settings = self.run.settings
-        await self.begin([self.run.prompt(path, meets=self.thinker.meets) for path in range(settings.paths)])
+        prompts = [self.run.prompt(path, meets=self.thinker.meets) for path in range(settings.paths)]
         try:
+            await self.begin(prompts[: self._agreeing + 1] if settings.settle else prompts)
+            if len(self.paths) < len(prompts):
+                await self.come_to_claims(self.paths)
+                await self.begin(prompts[len(self.paths) :])
             if settings.mode == "board":
                 await together(*map(self.alone, self.paths))
             while self.active:
@@ -77,6 +81,12 @@ class Circle:
             self.settled = True
             await self.each(self.thinker.close if settings.settle else self.thinker.stop, self.active)
         await self.vote(self.paths)
+
+    @property
+    def _agreeing(self) -> int:
+        """How many paths have to agree to settle the question; 0 where nothing does."""
+        settings = self.run.settings
+        return max(2, round(settings.settle * settings.paths)) if settings.settle else settings.consensus_stop
 
     async def begin(self, prompts: Sequence[str]) -> list[Path]:
         """Adds a path for each of these prompts, and asks it."""
@@ -88,13 +98,17 @@ class Circle:
 
     async def step(self, paths: Sequence[Path]) -> None:
         """From here through the next meeting of these paths."""
+        await self.come_to_claims(paths)
+        await self.let_catch_up(paths)
+        heard = await self.board.route(self.meeting(paths))
+        await self.each(self.thinker.hear, self.meeting(paths), heard)
+
+    async def come_to_claims(self, paths: Sequence[Path]) -> None:
+        """From here to the next meeting of these paths, where they post what they claim."""
         await self.each(self.think, paths)
         await self.each(self.thinker.state, self.meeting(paths))
         self.board.post(paths)
         await self.settle()
-        await self.let_catch_up(paths)
-        heard = await self.board.route(self.meeting(paths))
-        await self.each(self.thinker.hear, self.meeting(paths), heard)
 
     async def think(self, path: Path) -> None:
         """Lets a path think up to its next meeting or its end; one that finishes may settle the question."""
@@ -119,14 +133,10 @@ class Circle:
         Raises:
             Settled: They do, and others are still at work.
         """
-        settings = self.run.settings
-        if settings.settle:
-            enough = max(2, round(settings.settle * settings.paths))
-            answers = [post.claims.answer for post in self.board.posts.values() if post.claims.answer]
-        else:
-            enough = settings.consensus_stop
-            answers = [path.answer for path in self.paths if path.finished and path.answer is not None]
-        if self.settled or not enough or len(answers) < enough or not self.active:
+        settings, enough = self.run.settings, self._agreeing
+        posted = [post.claims.answer for post in self.board.posts.values() if post.claims.answer]
+        answers = posted if settings.settle else [path.answer for path in self.paths if path.finished and path.answer]
+        if self.settled or not enough or len(answers) < enough or not (self.active or len(self.paths) < settings.paths):
             return
         groups = Counter(await asyncio.to_thread(group_answers, answers, settings.language))
         if max(groups.values()) >= enough:

@@ -151,18 +151,12 @@ class Step:
             kind=value["kind"],
             place=value["place"],
             spans=tuple(Span.from_json(span) for span in value.get("spans", ())),
-            discarded=_span(value, "discarded"),
-            held=_span(value, "held"),
-            fork=_span(value, "fork"),
+            **{name: Span.from_json(value[name]) for name in SIDE if name in value},
             release=value.get("release"),
             prompt_tokens=value.get("prompt_tokens"),
             cached=value.get("cached"),
             data={name: item for name, item in value.items() if name not in own},
         )
-
-
-def _span(value: Mapping[str, Any], name: str) -> Span | None:
-    return Span.from_json(value[name]) if name in value else None
 
 
 SIDE = ("discarded", "held", "fork")

@@ -93,11 +93,11 @@ class Thinker:
             await self._step(path, partial(self._heard, path, heard))
 
     async def close(self, path: Path) -> None:
-        """Ends the path's thought where it is, and has it answer."""
+        """Ends the path's thought where it is, and has it answer; one that was about to end by itself does so."""
         if path.index in self.run.arriving:
             await self._step(path, partial(self._interrupted, path))
         while path.place in ("thinking", "meeting", "last call"):
-            await self._step(path, partial(self._closing, path))
+            await self._step(path, partial(self._kept if path.place == "last call" else self._closing, path))
         await self.think(path)
 
     async def stop(self, path: Path) -> None:
