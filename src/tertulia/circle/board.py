@@ -20,8 +20,7 @@ from tertulia.seeds import draw
 from tertulia.wording import fill
 from tertulia.wording.harmless import last_words, neutral
 
-LONGEST_WORKING = 500
-"""Characters of a peer's own working that are told."""
+LONGEST_WORKING = 500  # characters of a peer's own working that are told
 _INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
 
 

@@ -85,13 +85,13 @@ class Circle:
     @property
     def _agreeing(self) -> int:
         """How many paths have to agree to settle the question; 0 where nothing does."""
-        settings = self.run.settings
-        return max(2, round(settings.settle * settings.paths)) if settings.settle else settings.consensus_stop
+        asked = self.run.settings
+        return max(2, round(asked.settle * asked.paths)) if asked.settle else asked.consensus_stop
 
     async def begin(self, prompts: Sequence[str]) -> list[Path]:
         """Adds a path for each of these prompts, and asks it."""
-        first, run = len(self.paths), self.run
-        new = [Path(first + at, f"{run.name}/p{first + at}", exact=run.exact) for at in range(len(prompts))]
+        run, places = self.run, range(len(self.paths), len(self.paths) + len(prompts))
+        new = [Path(at, f"{run.name}/p{at}", exact=run.exact) for at in places]
         self.paths += new
         await self.each(self.thinker.begin, new, prompts)
         return new
@@ -134,8 +134,11 @@ class Circle:
             Settled: They do, and others are still at work.
         """
         settings, enough = self.run.settings, self._agreeing
-        posted = [post.claims.answer for post in self.board.posts.values() if post.claims.answer]
-        answers = posted if settings.settle else [path.answer for path in self.paths if path.finished and path.answer]
+        ended = [path for path in self.paths if path.finished or (settings.settle and path.place == "last call")]
+        held = {
+            path.index: self.board.posts[path.index].claims.answer for path in ended if path.index in self.board.posts
+        }
+        answers = [answer for answer in held.values() if answer]
         if self.settled or not enough or len(answers) < enough or not (self.active or len(self.paths) < settings.paths):
             return
         groups = Counter(await asyncio.to_thread(group_answers, answers, settings.language))

@@ -186,10 +186,8 @@ def voices(profile: Profile, settings: Settings, wording: Wording) -> tuple[Word
     Raises:
         TertuliaError: A language has no wordings.
     """
-    name = settings.words or profile.wording
-    return tuple(
-        wording if code == wording.language else Wording.load(name, code) for code in settings.thought_languages
-    )
+    name, codes = settings.words or profile.wording, settings.thought_languages
+    return tuple(wording if code == wording.language else Wording.load(name, code) for code in codes)
 
 
 def how_sure(tokens: Sequence[Token]) -> float | None:
