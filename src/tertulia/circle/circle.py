@@ -30,8 +30,7 @@ class Circle:
 
     Attributes:
         paths: All paths that generated anything, in order of their index.
-        voters: The paths whose answers the verdict is of.
-        verdict: The answer, and how it came about; of nobody until `vote`.
+        voters, verdict: The paths that voted, and what they came to; nobody and nothing until `vote`.
         settled: Whether enough paths agreed before all had come to their end.
     """
 
@@ -90,8 +89,8 @@ class Circle:
 
     async def begin(self, prompts: Sequence[str]) -> list[Path]:
         """Adds a path for each of these prompts, and asks it."""
-        run, places = self.run, range(len(self.paths), len(self.paths) + len(prompts))
-        new = [Path(at, f"{run.name}/p{at}", exact=run.exact) for at in places]
+        run, first = self.run, len(self.paths)
+        new = [Path(at, f"{run.name}/p{at}", exact=run.exact) for at in range(first, first + len(prompts))]
         self.paths += new
         await self.each(self.thinker.begin, new, prompts)
         return new
@@ -185,6 +184,7 @@ class Circle:
             return {"kind": "verdict", "settled": self.settled, **asdict(whole)}
 
         value = await run.journal.once(key, record)
+        self.settled = value["settled"]
         self.verdict = Verdict(*(value[name] for name in ("answer", "votes", "spoke", "of", "tie")))
         run.tell("verdict", None, value, live=live)
 

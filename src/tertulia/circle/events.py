@@ -17,7 +17,7 @@ class Event:
             "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "stopped" and "failed" of a
             path; "plan", "meeting", "survivor" and "verdict" of the circle.
         path: Index of the path; None where it concerns the whole circle.
-        data: As listed under `kind`.
+        data: What `kind` says.
         live: Whether it has just happened; False where it was read from the journal.
     """
 

@@ -282,12 +282,11 @@ class Thinker:
         return step_of("summary", came, (*before, span), place, release=release, data=data)
 
     async def _asked(self, path: Path) -> Step:
-        """Asks for the answer so far in a side branch: the thought is closed, led to the answer, and thrown away."""
+        """Asks for the answer so far in a side branch."""
         before = [*self.run.close(), await self.run.put("cue", self.run.wording_of(path.index).lead)]
         came = await self.run.generate(path, before, LED_TOKENS, "answer", stop=LED_STOPS, fork=True)
         (span,) = parts(came, ("answer", len(came.tokens)))
-        claim = boxed_rest(span.text)
-        data = {"claim": claim, "sure": how_sure(came.tokens) if claim else None}
+        data = {"claim": (claim := boxed_rest(span.text)), "sure": how_sure(came.tokens) if claim else None}
         return step_of("asked", came, (), path.place, fork=span, data=data)
 
     async def _heard(self, path: Path, heard: Heard) -> Step:
@@ -377,14 +376,15 @@ class Thinker:
 
 
 def boxed_rest(text: str) -> str | None:
-    """What a path wrote after an open box, up to the brace that closes it; None where it wrote nothing."""
+    """What a path wrote after an open box, up to the brace that closes it; None where that is no answer."""
     depth = 1
     for at, letter in enumerate(text):
         depth += {"{": 1, "}": -1}.get(letter, 0)
         if not depth:
             return text[:at].strip() or None
-    ends = " $.,\\\n"
-    return (text if "{" in text else text.partition("\n")[0].rstrip("}" + ends)).rstrip(ends).lstrip(" $") or None
+    line = text.partition("\n")[0].strip(" $").rstrip("}.,\\ ")
+    braced = text.rstrip(" $.,\\\n") if "{" in text else ""
+    return braced or (line if len(line) <= 32 and any(map(str.isdigit, line)) or len(line) == 1 else None)
 
 
 def read_step(key: str, value: Mapping[str, Any]) -> Step:
