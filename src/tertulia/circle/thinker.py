@@ -384,7 +384,7 @@ def boxed_rest(text: str) -> str | None:
             return text[:at].strip() or None
     line = text.partition("\n")[0].strip(" $").rstrip("}.,\\ ")
     braced = text.rstrip(" $.,\\\n") if "{" in text else ""
-    return braced or (line if len(line) <= 32 and any(map(str.isdigit, line)) or len(line) == 1 else None)
+    return braced or (line if (len(line) <= 32 and any(map(str.isdigit, line))) or len(line) == 1 else None)
 
 
 def read_step(key: str, value: Mapping[str, Any]) -> Step:
