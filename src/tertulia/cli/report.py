@@ -76,6 +76,8 @@ def meeting_line(result: Mapping[str, Any]) -> str | None:
     every = settings.get("every")
     if result.get("method") != "leap" or result["meetings"] or not every or settings.get("paths") == 1:
         return None
+    if every == "auto":
+        return "No meeting was held: no path that was about to end was outvoted."
     return (
         f"No meeting was held: one is due every {every:,} tokens, and no path thought so long; "
         "with a smaller --every they meet."
