@@ -25,7 +25,7 @@ from tertulia.circle.run import Run, voices
 from tertulia.engines.base import Engine, EngineInfo
 from tertulia.engines.progress import Tell, untold
 from tertulia.errors import TertuliaError
-from tertulia.journal import Journal
+from tertulia.journal import Journal, reading
 from tertulia.methods import METHODS
 from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
 from tertulia.result import Result
@@ -202,6 +202,10 @@ class Session:
         return f"{story}/c{before}"
 
 
+PACKAGED = {"method": tuple(METHODS), "frame": tuple(FRAMES)}
+"""Names that nothing of a user's own may take."""
+
+
 def _named(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings in which a method or a frame that was given itself stands by its name."""
     made = {name: value for name, value in settings.items() if value is not None}
@@ -209,7 +213,11 @@ def _named(settings: dict[str, Any]) -> dict[str, Any]:
         value: Any = made.get(setting)
         if value is None or isinstance(value, str):
             continue
-        name = getattr(value, "name", None) or value.__name__
+        name = str(getattr(value, "name", None) or getattr(value, "__name__", type(value).__name__))
+        if not callable(value):
+            raise TertuliaError(f"the {setting} {name} cannot be called: give a class or a function, or a name")
+        if name in PACKAGED[setting] and objects[name] is not value:
+            raise TertuliaError(f"the {setting} {name!r} is known already: give yours another name")
         objects[name] = value
         if name not in names:
             names.append(name)
@@ -338,8 +346,10 @@ async def _every(run: Run, pace: Pace) -> int:
     key = f"{run.name}/plan"
     live = key not in run.journal
     record = await run.journal.once(key, plan)
+    with reading(key):
+        every = int(record["every"])
     run.tell("plan", None, record, live=live)
-    return int(record["every"])
+    return every
 
 
 @asynccontextmanager

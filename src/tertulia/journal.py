@@ -16,7 +16,7 @@ import stat
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, Self
@@ -241,6 +241,22 @@ def read_journal(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]
         raise TertuliaError(f"the journal {path} is empty: nothing was recorded in it")
     header, records, _ = _decode(path, whole)
     return header, records
+
+
+@contextmanager
+def reading(key: str) -> Iterator[None]:
+    """Makes one line of what goes wrong where the value of a record is taken apart, for it may be of another program.
+
+    Raises:
+        TertuliaError: In place of an error of names, types or values.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise TertuliaError(
+            f"the journal's record {key!r} is none of this program ({what}): give another journal file"
+        ) from None
 
 
 def _open_locked(path: Path) -> FileIO:

@@ -16,6 +16,7 @@ from tertulia.circle.frames import Heard, Post, frame_of
 from tertulia.circle.path import Path
 from tertulia.circle.routing import route_async
 from tertulia.circle.run import Run
+from tertulia.journal import reading
 from tertulia.seeds import draw
 from tertulia.wording import fill
 from tertulia.wording.harmless import last_words, neutral
@@ -88,7 +89,8 @@ class Board:
             return {"kind": "meeting", "index": index, "claims": claims, "heard": told}
 
         record = await self.run.journal.once(key, decide)
-        heard = [Heard.from_json(record["heard"][str(path.index)]) for path in paths]
+        with reading(key):
+            heard = [Heard.from_json(record["heard"][str(path.index)]) for path in paths]
         self._keep(paths, index, heard)
         self.run.tell("meeting", None, record, live=live)
         return heard

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from tertulia.answers.equivalence import group_answers
 from tertulia.answers.voting import Verdict, vote_async
 from tertulia.circle.board import Board, Meeting
@@ -15,6 +17,7 @@ from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.circle.thinker import Thinker
 from tertulia.engines.base import EngineError
+from tertulia.journal import reading
 
 
 class Settled(Exception):
@@ -184,8 +187,9 @@ class Circle:
             return {"kind": "verdict", "settled": self.settled, **asdict(whole)}
 
         value = await run.journal.once(key, record)
-        self.settled = value["settled"]
-        self.verdict = Verdict(*(value[name] for name in ("answer", "votes", "spoke", "of", "tie")))
+        with reading(key):
+            self.settled = bool(value["settled"])
+            self.verdict = TypeAdapter(Verdict).validate_python(value)
         run.tell("verdict", None, value, live=live)
 
     def _tell_moved(self) -> None:

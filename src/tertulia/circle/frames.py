@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
+from pydantic import TypeAdapter
+
 from tertulia.circle.claims import Claims, Difference, Finding
 from tertulia.errors import TertuliaError
 from tertulia.settings import Settings
@@ -64,8 +66,12 @@ class Heard:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Heard:
-        """What `to_json` wrote."""
-        return cls(**{**value, "peers": tuple(value["peers"])})
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: The value is something else.
+        """
+        return TypeAdapter(cls).validate_python(value)
 
 
 class Frame(Protocol):

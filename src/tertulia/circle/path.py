@@ -17,10 +17,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from pydantic import TypeAdapter
+
 SpanKind = Literal["prompt", "thought", "cue", "summary", "heard", "answer"]
 SPAN_KINDS: tuple[str, ...] = get_args(SpanKind)
 GENERATED_KINDS = frozenset({"thought", "summary", "answer"})  # written by the model; the others are put in
 
+StepKind = Literal[
+    "prompt", "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "failed", "stopped"
+]
 Place = Literal["thinking", "meeting", "last call", "closed", "unanswered", "finished", "stopped", "failed"]
 PLACES: tuple[str, ...] = get_args(Place)
 
@@ -44,11 +49,6 @@ class Span:
     def to_json(self) -> dict[str, Any]:
         """The span as one journal value."""
         return {"kind": self.kind, "ids": list(self.ids), "text": self.text, "count": self.count}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Span:
-        """The span that `to_json` wrote."""
-        return cls(value["kind"], tuple(value["ids"]), value["text"], value["count"])
 
 
 @dataclass(slots=True)
@@ -95,8 +95,7 @@ class Step:
     """One journaled change of a path.
 
     Attributes:
-        kind: What happened: "prompt", "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer",
-            "failed" or "stopped".
+        kind: What happened.
         spans: What joins the path, in order.
         discarded: Tokens generated in this step that do not join it.
         held: Tokens generated in this step whose fate the next one decides: the close of a thought at a last call, or
@@ -109,7 +108,7 @@ class Step:
         data: What else the journal should hold: how the generation ended, at which meeting the path heard.
     """
 
-    kind: str
+    kind: StepKind
     spans: tuple[Span, ...] = ()
     discarded: Span | None = None
     held: Span | None = None
@@ -144,23 +143,24 @@ class Step:
         Raises:
             KeyError, TypeError, ValueError: The value is no step.
         """
-        if value["place"] not in PLACES:
-            raise ValueError(f"unknown place {value['place']!r}")
-        own = ("kind", "place", "spans", *SIDE, *PLAIN)
-        return cls(
-            kind=value["kind"],
-            place=value["place"],
-            spans=tuple(Span.from_json(span) for span in value.get("spans", ())),
-            **{name: Span.from_json(value[name]) for name in SIDE if name in value},
-            release=value.get("release"),
-            prompt_tokens=value.get("prompt_tokens"),
-            cached=value.get("cached"),
-            data={name: item for name, item in value.items() if name not in own},
-        )
+        data = {name: item for name, item in value.items() if name not in OWN}
+        needed = ("kind", "place", *NEEDED.get(value.get("kind"), ()))
+        if missing := [name for name in needed if name not in value]:
+            raise KeyError(missing[0])
+        return _STEPS.validate_python({name: value[name] for name in OWN if name in value} | {"data": data})
 
 
 SIDE = ("discarded", "held", "fork")
 PLAIN = ("release", "prompt_tokens", "cached")
+OWN = ("kind", "place", "spans", *SIDE, *PLAIN)
+NEEDED: dict[object, tuple[str, ...]] = {
+    "summary": ("text", "outcome"),
+    "aside": ("text", "outcome"),
+    "asked": ("claim", "sure"),
+    "failed": ("error",),
+}
+"""What steps of some kinds hold beside their spans."""
+_STEPS = TypeAdapter(Step)
 
 
 @dataclass(frozen=True, slots=True)

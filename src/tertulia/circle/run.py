@@ -39,7 +39,8 @@ class Run:
         observer: Told what happens.
         beginnings: What the thought of each path begins with, for studies of forced beginnings; empty for none.
         every: A meeting every so many thought tokens; 0 for none on the way.
-        arriving: Generations in progress, by path: what was put in for them, what they write, the tokens so far.
+        arriving: Generations in progress, by path: what was put in for them (None for a side branch), what they write,
+            the tokens so far.
         answered: Paths to which the engine has answered since they were taken out of here.
     """
 
@@ -56,7 +57,7 @@ class Run:
     observer: Observer | None = None
     beginnings: Sequence[Span | None] = ()
     every: int = 0
-    arriving: dict[int, tuple[tuple[Span, ...], SpanKind, list[Token]]] = field(default_factory=dict)
+    arriving: dict[int, tuple[tuple[Span, ...] | None, SpanKind, list[Token]]] = field(default_factory=dict)
     answered: set[int] = field(default_factory=set)
 
     @property
@@ -132,8 +133,7 @@ class Run:
         ends = self.dialect.stops if kind in ("thought", "answer") else ()
         stop = (*stop, *ends)
         arriving: list[Token] = []
-        if not fork:
-            self.arriving[path.index] = (tuple(before), kind, arriving)
+        self.arriving[path.index] = (None if fork else tuple(before), kind, arriving)
 
         def on_tokens(tokens: Sequence[Token]) -> None:
             arriving.extend(tokens)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from tertulia.circle.path import Place, Span, SpanKind, Step
+from tertulia.circle.path import Place, Span, SpanKind, Step, StepKind
 from tertulia.engines.base import TEXT_ID, Generation, Token
 
 _LINE_END = re.compile(r"\n[ \t]*$")
@@ -61,7 +61,7 @@ def thought_step(came: Generation, keep: int, place: Place, **data: object) -> S
 
 
 def step_of(
-    kind: str,
+    kind: StepKind,
     came: Generation,
     spans: tuple[Span, ...],
     place: Place,

@@ -6,7 +6,7 @@ only as it stands in the journal. So a run that was killed goes on with the firs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from tertulia.circle.segments import (
 )
 from tertulia.engines.base import Generation
 from tertulia.errors import TertuliaError
+from tertulia.journal import reading
 from tertulia.seeds import draw
 from tertulia.wording.harmless import neutral
 
@@ -131,7 +132,8 @@ class Thinker:
             return {"path": path.index, "mode": run.engine.info.mode, **(await make()).to_json()}
 
         value = await run.journal.once(key, record)
-        step = read_step(key, value)
+        with reading(key):
+            step = Step.from_json(value)
         run.arriving.pop(path.index, None)
         path.apply(step)
         if not live and step.generated:
@@ -217,7 +219,9 @@ class Thinker:
         thought, held = parts(came, ("thought", start), ("thought", len(came.tokens)))
         return step_of("thought", came, (thought,), "last call", held=held)
 
-    def _finished(self, path: Path, kind: str, came: Generation, spans: tuple[Span, ...]) -> Step:
+    def _finished(
+        self, path: Path, kind: Literal["thought", "answer"], came: Generation, spans: tuple[Span, ...]
+    ) -> Step:
         """The end of a path; where no answer can be read it is led to one, in the place of the end-of-text."""
         answer = self._answer_in(path, "".join(span.text for span in spans))
         if answer is not None or not self._may_lead(path, came.count):
@@ -294,7 +298,7 @@ class Thinker:
         spans = [await self.run.put("cue", words.cue_give_up)] if path.open_summary else []
         line_end = "" if path.text.endswith("\n") else "\n"
         start = words.after_summary if path.spans[-1].kind == "summary" else line_end
-        text = heard.text or (words.loop if path.looping else "")
+        text = heard.text or (words.loop if path.looping and path.loops < 2 else "")
         if text:
             spans.append(await self.run.put("heard", start + text))
         last = path.place == "last call"
@@ -360,15 +364,25 @@ class Thinker:
     async def _interrupted(self, path: Path) -> Step:
         """What had come when a segment was interrupted."""
         before, kind, tokens = self.run.arriving[path.index]
+        came = span_of(kind, tokens)
+        if before is None:
+            return Step("thought", fork=came, place=path.place, data={"finish": "cut"})
         place: Place = "closed" if kind == "answer" else "thinking"
-        return Step("thought", (*before, span_of(kind, tokens)) if tokens else (), place=place, data={"finish": "cut"})
+        spans = (*before, came) if tokens else ()
+        return Step("thought", spans, release=self._released(path, spans), place=place, data={"finish": "cut"})
 
     async def _stopped(self, path: Path) -> Step:
         before, kind, tokens = self.run.arriving.get(path.index, ((), "thought", []))
-        spans = (*before, span_of(kind, tokens)) if tokens else ()
+        came = span_of(kind, tokens)
+        spans = (*before, came) if tokens and before is not None else ()
         data = {"text": None, "outcome": "stopped"} if kind == "summary" else {}
-        release: Literal["keep"] | None = "keep" if path.held is not None else None
-        return Step("stopped", spans, release=release, place="stopped", data=data)
+        release = self._released(path, spans) or ("keep" if path.held is not None else None)
+        fork = came if before is None else None
+        return Step("stopped", spans, fork=fork, release=release, place="stopped", data=data)
+
+    def _released(self, path: Path, spans: tuple[Span, ...]) -> Literal["discard"] | None:
+        """What was held goes where something was written in its place."""
+        return "discard" if path.held is not None and spans else None
 
     async def _failed(self, path: Path, error: str) -> Step:
         release: Literal["keep"] | None = "keep" if path.held is not None else None
@@ -382,16 +396,5 @@ def boxed_rest(text: str) -> str | None:
         depth += {"{": 1, "}": -1}.get(letter, 0)
         if not depth:
             return text[:at].strip() or None
-    line = text.partition("\n")[0].strip(" $").rstrip("}.,\\ ")
-    braced = text.rstrip(" $.,\\\n") if "{" in text else ""
-    return braced or (line if (len(line) <= 32 and any(map(str.isdigit, line))) or len(line) == 1 else None)
-
-
-def read_step(key: str, value: Mapping[str, Any]) -> Step:
-    """The step that a journal holds; a record that is none is refused in one line (`TertuliaError`)."""
-    try:
-        return Step.from_json(value)
-    except (KeyError, TypeError, ValueError) as error:
-        raise TertuliaError(
-            f"the journal's record {key!r} is no step of this program ({error!r}): give another journal file"
-        ) from None
+    ends = " $.,\\\n"
+    return (text if "{" in text else text.partition("\n")[0].rstrip("}" + ends)).rstrip(ends).lstrip(" $") or None

@@ -13,6 +13,7 @@ from tertulia.answers.equivalence import group_answers
 from tertulia.circle.circle import Circle
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
+from tertulia.journal import reading
 from tertulia.seeds import draw
 
 
@@ -54,8 +55,10 @@ async def _survivor(circle: Circle, waiting: list[Path]) -> Path:
     key = f"{run.name}/survivor"
     live = key not in run.journal
     record = await run.journal.once(key, choose)
+    with reading(key):
+        survivor = {path.index: path for path in waiting}[record["path"]]
     run.tell("survivor", None, record, live=live)
-    return circle.paths[int(record["path"])]
+    return survivor
 
 
 def _held(holders: Counter[int], group: int | None) -> int:
