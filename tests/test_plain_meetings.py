@@ -119,7 +119,7 @@ async def test_a_path_whose_answer_cannot_be_read_is_asked_in_a_side_branch_that
     told = await meet([SILENT, "8}", *SEVEN_AFTER_ALL], SEVEN, SEVEN, engine=engine)
     path = told.outcome.paths[0]
     assert "I get 7 instead of 8" in heard(told)[0]
-    assert path.tokens.forked == 2 and "8" not in path.own_text and WORDS.lead not in path.text
+    assert path.tokens.forked == 3 and "8" not in path.own_text and WORDS.lead not in path.text
     own = sum(span.count for span in path.spans if span.kind in ("thought", "answer"))
     assert path.tokens.generated == own + path.tokens.discarded + path.tokens.forked
     (request,) = [request for request, _ in told.engine.answered if request.logprobs]  # type: ignore[attr-defined]
@@ -211,10 +211,10 @@ async def test_summaries_written_aside_leave_the_thought_untouched(engine: type[
 
 @both_modes
 async def test_a_path_that_ends_without_an_answer_is_led_to_one(engine: type[Recorder]) -> None:
-    told = await meet(["I do not know.\n</think>No idea.<|end|>", "7} it is"], engine=engine)
+    told = await meet(["I do not know.\n</think>No idea.<|end|>", "7}\nThat is it."], engine=engine)
     path = told.outcome.paths[0]
     assert (path.answer, path.led, path.place) == ("7", True, "finished")
-    assert texts(told, 0, "cue") == [WORDS.lead] and texts(told, 0, "answer")[-1] == "7}"
+    assert texts(told, 0, "cue") == [WORDS.lead] and texts(told, 0, "answer")[-1] == "7}\n"
     assert told.records[-2]["led"] is True and told.records[-2]["cut"] is False
     assert told.outcome.verdict.answer == "7"
 

@@ -17,6 +17,7 @@ from tertulia.circle.path import Path, Place, Span, Step
 from tertulia.circle.run import Run, about, how_sure
 from tertulia.circle.segments import (
     before_close,
+    boxed_rest,
     find_close,
     keep_to_boundary,
     loops,
@@ -387,14 +388,3 @@ class Thinker:
     async def _failed(self, path: Path, error: str) -> Step:
         release: Literal["keep"] | None = "keep" if path.held is not None else None
         return Step("failed", release=release, place="failed", data={"error": error})
-
-
-def boxed_rest(text: str) -> str | None:
-    """What a path wrote after an open box, up to the brace that closes it; None where that is no answer."""
-    depth = 1
-    for at, letter in enumerate(text):
-        depth += {"{": 1, "}": -1}.get(letter, 0)
-        if not depth:
-            return text[:at].strip() or None
-    ends = " $.,\\\n"
-    return (text if "{" in text else text.partition("\n")[0].rstrip("}" + ends)).rstrip(ends).lstrip(" $") or None
