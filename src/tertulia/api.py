@@ -17,6 +17,8 @@ from pathlib import Path as FilePath
 from statistics import median
 from typing import Any, Self
 
+from pydantic import NonNegativeInt, TypeAdapter
+
 from tertulia import settings as known
 from tertulia.circle.events import Event, Observer
 from tertulia.circle.frames import FRAMES
@@ -347,7 +349,7 @@ async def _every(run: Run, pace: Pace) -> int:
     live = key not in run.journal
     record = await run.journal.once(key, plan)
     with reading(key):
-        every = int(record["every"])
+        every = TypeAdapter(NonNegativeInt).validate_python(record["every"])
     run.tell("plan", None, record, live=live)
     return every
 

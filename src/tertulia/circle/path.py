@@ -147,6 +147,9 @@ class Step:
         needed = ("kind", "place", *NEEDED.get(value.get("kind"), ()))
         if missing := [name for name in needed if name not in value]:
             raise KeyError(missing[0])
+        for name, wanted in DATA.items():
+            if not isinstance(data.get(name), wanted):
+                raise TypeError(f"{name} is {data[name]!r}")
         return _STEPS.validate_python({name: value[name] for name in OWN if name in value} | {"data": data})
 
 
@@ -160,6 +163,8 @@ NEEDED: dict[object, tuple[str, ...]] = {
     "failed": ("error",),
 }
 """What steps of some kinds hold beside their spans."""
+DATA = {"text": str | None, "claim": str | None, "answer": str | None, "sure": float | None, "error": str | None}
+"""What else is read from them must be of these types."""
 _STEPS = TypeAdapter(Step)
 
 
