@@ -107,8 +107,9 @@ class Circle:
 
     async def come_to_claims(self, paths: Sequence[Path]) -> None:
         """From here to the next meeting of these paths, where they post what they claim."""
-        await self.each(self.think, paths)
-        await self.each(self.thinker.state, self.meeting(paths))
+        moving = [path for path in paths if not path.at_meeting]  # who stands at one has said it already
+        await self.each(self.think, moving)
+        await self.each(self.thinker.state, self.meeting(moving))
         self.board.post(paths)
         await self.settle()
 
