@@ -383,8 +383,8 @@ def test_what_cannot_be_a_frame_and_what_takes_a_known_name_is_refused() -> None
     async def leap(run: Run) -> Circle:
         return Circle(run, meets=False)
 
-    with pytest.raises(TertuliaError, match="the frame object cannot be called: give a class or a function"):
+    with pytest.raises(TertuliaError, match="the frame 'object' is no class or function with a name of its own"):
         Session(Recorder({}), frame=object())
-    with pytest.raises(TertuliaError, match="the method 'leap' is known already: give yours another name"):
+    with pytest.raises(TertuliaError, match="the method 'leap' is no class or function with a name of its own"):
         Session(Recorder({}), method=leap)
     assert METHODS["leap"] is not leap

@@ -17,8 +17,6 @@ from pathlib import Path as FilePath
 from statistics import median
 from typing import Any, Self
 
-from pydantic import NonNegativeInt, TypeAdapter
-
 from tertulia import settings as known
 from tertulia.circle.events import Event, Observer
 from tertulia.circle.frames import FRAMES
@@ -37,11 +35,9 @@ from tertulia.wording import Wording
 
 __all__ = ["Event", "Observer", "Result", "Session", "solve", "solve_async"]
 
-
 SHORT_THOUGHT = 1024
 """Thoughts up to so many tokens (their median) meet at their last call only, where `every` is "auto"."""
-LOOKED_BACK = 64
-"""Paths whose thoughts decide that."""
+LOOKED_BACK = 64  # paths whose thoughts decide that
 
 
 @dataclass
@@ -204,8 +200,7 @@ class Session:
         return f"{story}/c{before}"
 
 
-PACKAGED = {"method": tuple(METHODS), "frame": tuple(FRAMES)}
-"""Names that nothing of a user's own may take."""
+PACKAGED = {"method": tuple(METHODS), "frame": tuple(FRAMES)}  # names that nothing of a user's own may take
 
 
 def _named(settings: dict[str, Any]) -> dict[str, Any]:
@@ -216,13 +211,10 @@ def _named(settings: dict[str, Any]) -> dict[str, Any]:
         if value is None or isinstance(value, str):
             continue
         name = str(getattr(value, "name", None) or getattr(value, "__name__", type(value).__name__))
-        if not callable(value):
-            raise TertuliaError(f"the {setting} {name} cannot be called: give a class or a function, or a name")
-        if name in PACKAGED[setting] and objects[name] is not value:
-            raise TertuliaError(f"the {setting} {name!r} is known already: give yours another name")
+        if not callable(value) or (name in PACKAGED[setting] and objects[name] is not value):
+            raise TertuliaError(f"the {setting} {name!r} is no class or function with a name of its own: give one")
         objects[name] = value
-        if name not in names:
-            names.append(name)
+        names += [] if name in names else [name]
         made[setting] = name
     return made
 
@@ -349,7 +341,7 @@ async def _every(run: Run, pace: Pace) -> int:
     live = key not in run.journal
     record = await run.journal.once(key, plan)
     with reading(key):
-        every = TypeAdapter(NonNegativeInt).validate_python(record["every"])
+        every = int(record["every"])
     run.tell("plan", None, record, live=live)
     return every
 

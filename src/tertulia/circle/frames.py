@@ -66,11 +66,7 @@ class Heard:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Heard:
-        """What `to_json` wrote.
-
-        Raises:
-            ValueError: The value is something else.
-        """
+        """What `to_json` wrote; a ValueError where it is something else."""
         return TypeAdapter(cls).validate_python(value)
 
 

@@ -27,7 +27,6 @@ StepKind = Literal[
     "prompt", "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "failed", "stopped"
 ]
 Place = Literal["thinking", "meeting", "last call", "closed", "unanswered", "finished", "stopped", "failed"]
-PLACES: tuple[str, ...] = get_args(Place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +137,9 @@ class Step:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Step:
-        """The step that `to_json` wrote.
-
-        Raises:
-            KeyError, TypeError, ValueError: The value is no step.
-        """
+        """The step that `to_json` wrote; a KeyError, TypeError or ValueError where the value is none."""
         data = {name: item for name, item in value.items() if name not in OWN}
-        needed = ("kind", "place", *NEEDED.get(value.get("kind"), ()))
+        needed = ("kind", "place", *NEEDED.get(str(value.get("kind")), ()))
         if missing := [name for name in needed if name not in value]:
             raise KeyError(missing[0])
         for name, wanted in DATA.items():
@@ -156,12 +151,8 @@ class Step:
 SIDE = ("discarded", "held", "fork")
 PLAIN = ("release", "prompt_tokens", "cached")
 OWN = ("kind", "place", "spans", *SIDE, *PLAIN)
-NEEDED: dict[object, tuple[str, ...]] = {
-    "summary": ("text", "outcome"),
-    "aside": ("text", "outcome"),
-    "asked": ("claim", "sure"),
-    "failed": ("error",),
-}
+SAID = ("text", "outcome")
+NEEDED = {"summary": SAID, "aside": SAID, "asked": ("claim", "sure"), "failed": ("error",)}
 """What steps of some kinds hold beside their spans."""
 DATA = {"text": str | None, "claim": str | None, "answer": str | None, "sure": float | None, "error": str | None}
 """What else is read from them must be of these types."""

@@ -157,17 +157,6 @@ def before_close(text: str, close: str) -> str:
     return text[: ends[-1]].strip() if ends else ""
 
 
-def boxed_rest(text: str) -> str | None:
-    """What a path wrote after an open box, up to the brace that closes it; None where it wrote nothing."""
-    depth = 1
-    for at, letter in enumerate(text):
-        depth += {"{": 1, "}": -1}.get(letter, 0)
-        if not depth:
-            return text[:at].strip() or None
-    ends = " $.,\\\n"
-    return (text if "{" in text else text.partition("\n")[0].rstrip("}" + ends)).rstrip(ends).lstrip(" $") or None
-
-
 def _ends_sentence(text: str, end: int) -> bool:
     """Whether a sentence ends there; a full stop needs a blank after it, for 3.14 has none."""
     before = text[max(0, end - 200) : end]

@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Literal
 
-from tertulia.answers.extract import extract_answer
+from tertulia.answers.extract import boxed_rest, extract_answer
 from tertulia.circle.claims import stated_answer, states_claim
 from tertulia.circle.frames import Heard
 from tertulia.circle.path import Path, Place, Span, Step
 from tertulia.circle.run import Run, about, how_sure
 from tertulia.circle.segments import (
     before_close,
-    boxed_rest,
     find_close,
     keep_to_boundary,
     loops,
@@ -370,20 +369,20 @@ class Thinker:
             return Step("thought", fork=came, place=path.place, data={"finish": "cut"})
         place: Place = "closed" if kind == "answer" else "thinking"
         spans = (*before, came) if tokens else ()
-        return Step("thought", spans, release=self._released(path, spans), place=place, data={"finish": "cut"})
+        release: Literal["discard"] | None = "discard" if path.held is not None and spans else None
+        return Step("thought", spans, release=release, place=place, data={"finish": "cut"})
 
     async def _stopped(self, path: Path) -> Step:
         before, kind, tokens = self.run.arriving.get(path.index, ((), "thought", []))
         came = span_of(kind, tokens)
         spans = (*before, came) if tokens and before is not None else ()
         data = {"text": None, "outcome": "stopped"} if kind == "summary" else {}
-        release = self._released(path, spans) or ("keep" if path.held is not None else None)
-        fork = came if before is None else None
-        return Step("stopped", spans, fork=fork, release=release, place="stopped", data=data)
-
-    def _released(self, path: Path, spans: tuple[Span, ...]) -> Literal["discard"] | None:
-        """What was held goes where something was written in its place."""
-        return "discard" if path.held is not None and spans else None
+        release: Literal["keep", "discard"] | None = None
+        if path.held is not None:  # it goes where something was written in its place
+            release = "discard" if spans else "keep"
+        return Step(
+            "stopped", spans, fork=came if before is None else None, release=release, place="stopped", data=data
+        )
 
     async def _failed(self, path: Path, error: str) -> Step:
         release: Literal["keep"] | None = "keep" if path.held is not None else None
