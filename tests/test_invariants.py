@@ -241,6 +241,15 @@ async def test_an_answer_that_was_only_heard_is_not_a_paths_own(frame: str) -> N
 # 5. The finished still speak.
 
 
+async def test_with_plain_words_too_a_path_hears_those_that_finished_long_before() -> None:
+    done = ["It is \\boxed{5}.\n</think>", "\\boxed{5}<|end|>"]
+    slow = ["I say \\boxed{7}. " + "And so on. " * 40] * 2 + ["</think>\\boxed{7}<|end|>"]
+    script = {"q0/c0/p0": done, "q0/c0/p1": done, "q0/c0/p2": slow}
+    told = await tell(ScriptedEngine(script), profile=PLAIN, paths=3, every=100, last_call=0, budget=400)
+    assert told.outcome.paths[0].finished and len(told.outcome.meetings) >= 2
+    assert all(meeting.heard[2] in ([0], [1]) for meeting in told.outcome.meetings)
+
+
 @pytest.mark.parametrize("mode", ["sync", "board"])
 async def test_a_path_that_finished_at_once_is_heard_at_every_later_meeting(mode: str) -> None:
     steps = [f"{step}) {step}+1={step + 1}\n" for step in range(1, 9)]
@@ -355,15 +364,19 @@ import asyncio, sys
 sys.path.insert(0, {tests!r})
 from circles import tell
 from tertulia.engines.scripted import ScriptedEngine
-told = asyncio.run(tell(ScriptedEngine(delay=0.002), journal={journal!r}, seed=5, mode={mode!r}))
+from tertulia.model import Profile
+told = asyncio.run(tell(ScriptedEngine(delay=0.002), journal={journal!r}, seed=5, mode={mode!r}, {more}))
 print(len(told.engine.calls), told.outcome.verdict.answer)
 """
 
 
 @pytest.mark.parametrize("mode", ["sync", "board"])
-def test_kill_9_in_the_middle_of_a_meeting_loses_no_finished_step(tmp_path: FilePath, mode: str) -> None:
+@pytest.mark.parametrize(("kind", "more"), [("summary", ""), ("asked", "profile=Profile(name='plain'), every=40")])
+def test_kill_9_in_the_middle_of_a_meeting_loses_no_finished_step(
+    tmp_path: FilePath, mode: str, kind: str, more: str
+) -> None:
     journal = tmp_path / "run.jsonl"
-    code = CHILD.format(tests=str(FilePath(__file__).parent), journal=str(journal), mode=mode)
+    code = CHILD.format(tests=str(FilePath(__file__).parent), journal=str(journal), mode=mode, more=more)
     before: list[str] = []
     for _ in range(2):
         child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
@@ -374,7 +387,7 @@ def test_kill_9_in_the_middle_of_a_meeting_loses_no_finished_step(tmp_path: File
         after = journal.read_text().splitlines()[:-1]
         assert after[: len(before)] == before
         before = after
-    assert any('"kind": "summary"' in line for line in before)
+    assert any(f'"kind": "{kind}"' in line for line in before)
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
     lines = journal.read_text().splitlines()
     keys = [json.loads(line)["key"] for line in lines[1:]]
