@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from tertulia.circle.claims import AnswerReading
@@ -190,10 +191,12 @@ def voices(profile: Profile, settings: Settings, wording: Wording) -> tuple[Word
     return tuple(wording if code == wording.language else Wording.load(name, code) for code in codes)
 
 
-def how_sure(tokens: Sequence[Token]) -> float | None:
-    """Mean probability of these tokens, from 0 to 1 (geometric mean); None where the engine does not give it."""
-    known = [token.logprob for token in tokens if token.logprob is not None]
-    return math.exp(sum(known) / len(known)) if known and len(known) == len(tokens) else None
+def how_sure(tokens: Sequence[Token], claim: str) -> float | None:
+    """Geometric mean of the probabilities of the tokens that say the claim, 0 to 1; None where nobody gives them."""
+    ends = accumulate(len(token.text) for token in tokens)
+    said = [token.logprob for token, end in zip(tokens, ends, strict=True) if end - len(token.text) < len(claim)]
+    known = [logprob for logprob in said if logprob is not None]
+    return math.exp(sum(known) / len(known)) if known and len(known) == len(said) else None
 
 
 def _single(ids: tuple[int, ...]) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ class Thinker:
             case "read" if self.run.forks and not self.run.profile.reads_thought:
                 if stated_answer(path.spans, self.run.reading) is None and self.room(path) > LED_TOKENS:
                     await self._step(path, partial(self._asked, path))
-            case "aside":
+            case "aside" if self.run.forks:
                 await self._step(path, partial(self._summary, path, again=False, aside=True))
             case "written" if path.place != "last call" or not self.run.profile.reads_thought:
                 await self._step(path, partial(self._summary, path, again=False))
@@ -290,7 +290,7 @@ class Thinker:
         before = [*self.run.close(), await self.run.put("cue", self.run.wording_of(path.index).lead)]
         came = await self.run.generate(path, before, LED_TOKENS, "answer", stop=LED_STOPS, fork=True)
         (span,) = parts(came, ("answer", len(came.tokens)))
-        data = {"claim": (claim := boxed_rest(span.text)), "sure": how_sure(came.tokens) if claim else None}
+        data = {"claim": (claim := boxed_rest(span.text)), "sure": how_sure(came.tokens, claim) if claim else None}
         return step_of("asked", came, (), path.place, fork=span, data=data)
 
     async def _heard(self, path: Path, heard: Heard) -> Step:
