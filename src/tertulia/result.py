@@ -95,7 +95,7 @@ class Result:
             "spoke": self.verdict.spoke,
             "tie": self.verdict.tie,
             "correct": self.correct,
-            "paths": [_path_json(path) for path in self.paths],
+            "paths": [path_json(path) for path in self.paths],
             "voters": list(self.voters),
             "meetings": [meeting.to_json() for meeting in self.meetings],
             "tokens": self.tokens.to_json() | {"saved": self.saved},
@@ -110,7 +110,8 @@ class Result:
         }
 
 
-def _path_json(path: Path) -> dict[str, Any]:
+def path_json(path: Path) -> dict[str, Any]:
+    """A path as plain values, its spans as text."""
     return {
         "id": path.name,
         "answer": path.answer,

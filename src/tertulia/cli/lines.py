@@ -126,8 +126,9 @@ class Lines:
         settings, model = start["settings"], str(start["model"])
         model = Path(model).name if model.endswith(".gguf") else model
         exact = "" if start["mode"] == "ids" else ", text mode: no token ids"
+        on = f" on {start['engine']}" if start["engine"] else ""
         return fit(
-            f"{counted(settings['paths'], 'path')} of {model} on {start['engine']}{exact}; "
+            f"{counted(settings['paths'], 'path')} of {model}{on}{exact}; "
             f"method {settings['method']}, at most {settings['budget']:,} tokens a path, seed {settings['seed']}"
         )
 

@@ -33,12 +33,16 @@ class LiveView(View):
     """Shows a `Scene` on the terminal from the run's first event on.
 
     Drawing happens in the event loop at most every `REFRESH` seconds, and only when something changed.
+
+    Args:
+        console: Where it is drawn; None for the terminal.
+        pace: Whether to tell how fast the run is; a run that is played again has none.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, pace: bool = True) -> None:
         self.scene = Scene()
         self._lines = Lines()
-        self._pace = Pace()
+        self._pace = Pace() if pace else None
         self._console = console or new_console()
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._changed = False
@@ -51,7 +55,8 @@ class LiveView(View):
         """Takes in one event; meetings stay on the screen above the table."""
         super().observe(event)
         self.scene.apply(event)
-        self._pace.observe(event, time.monotonic())
+        if self._pace:
+            self._pace.observe(event, time.monotonic())
         self._changed = True
         lines = self._lines.of(event)
         if event.kind == "start":
@@ -88,7 +93,7 @@ class LiveView(View):
     def _draw(self) -> None:
         self._changed = False
         shown = [picture(self.scene, self._console.height - 1)]
-        if not all(row.over for row in self.scene.paths):
+        if self._pace and not all(row.over for row in self.scene.paths):
             pace = self._pace.line(time.monotonic())
             shown.append(Text(pace, style="dim", overflow="ellipsis", no_wrap=True))
         self._live.update(Group(*shown), refresh=True)

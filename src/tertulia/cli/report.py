@@ -54,7 +54,8 @@ def token_line(result: Mapping[str, Any], *, resumed: bool = False) -> str:
         resumed: Whether part of the tokens come from a journal, so that there is no speed to tell.
     """
     tokens, seconds = result["tokens"], result["seconds"]
-    parts = [f"{tokens[kind]:,} {kind}" for kind in ("generated", "injected", "discarded", "cached")]
+    parts = [f"{tokens[kind]:,} {kind}" for kind in ("generated", "injected", "discarded")]
+    parts.append("cached unknown" if tokens["cached"] is None else f"{tokens['cached']:,} cached")
     if tokens["saved"]:
         parts.append(f"{tokens['saved']:,} saved")
     counts = f"Tokens: {', '.join(parts)}"
