@@ -1,0 +1,164 @@
+"""docs/journal.md lists what is written: every key of every record, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from circles import PEBBLE, Recorder, TextServer, random_script, tell
+from tertulia import solve
+from tertulia.circle.path import Span
+from tertulia.engines.base import EngineError, Generation, OnTokens, Request
+from tertulia.engines.scripted import Fault, ScriptedEngine
+from tertulia.journal import read_journal
+from tertulia.model import Profile
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "journal.md"
+OF_ALL = {"key", "kind"}
+OF_PATHS = {"path", "mode", "place"}
+PLAIN = Profile(name="plain", summary_tokens=30, answer_tokens=12)
+PAPER = Profile(name="paper", wording="paper", summary_tokens=30, answer_tokens=12)
+SORTS: list[dict[str, Any]] = [
+    {"profile": PLAIN, "frame": "working", "every": 40, "last_call": 1},
+    {"profile": PLAIN, "frame": "quotes", "every": 40, "last_call": 1},
+    {"profile": PLAIN, "every": 30, "last_call": 1, "settle": 0.5},
+    {"profile": PLAIN, "method": "moa"},
+    {"profile": PAPER, "frame": "quotes", "every": 30, "last_call": 1, "self_opened": True},
+    {"profile": PAPER, "frame": "digest", "every": 30, "mode": "board"},
+    {"profile": PAPER, "every": 30, "method": "leap-single"},
+    {"profile": PAPER, "every": 30, "last_call": 1, "consensus_stop": 1},
+    {"profile": PEBBLE, "method": "independent"},
+]
+
+
+class Uncounted(TextServer):
+    """A server of text that tells neither how many tokens it wrote nor what was in its cache."""
+
+    async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+        return replace(await super().generate(request, on_tokens=on_tokens), counted=False, cached_tokens=None)
+
+
+async def circles() -> list[dict[str, Any]]:
+    """The records of circles of each sort."""
+    records: list[dict[str, Any]] = []
+    fails = {"q0/c0/p1": [None, None, Fault("error")]}
+    for story in range(10):
+        for sort in SORTS:
+            made = Uncounted if story % 2 else Recorder
+            try:
+                told = await tell(made(random_script(story), faults=fails), **{"paths": 4, "budget": 260, **sort})
+            except EngineError:
+                continue  # all of them failed: that is told in a line, and nothing is recorded
+            records += told.records
+    for told in (await repeats(), await full(), await stopped_while_it_wrote()):
+        records += told.records
+    return records
+
+
+async def repeats() -> Any:
+    return await tell(ScriptedEngine(lambda *_: "And so it goes on. " * 60), profile=PLAIN, paths=2, budget=900)
+
+
+async def full() -> Any:
+    """What is heard at the last moment finds no room in the context."""
+    talk = {f"q0/c0/p{path}": [f"{'I think. ' * 25}</think>", f"\\boxed{{{path // 2}}}<|end|>"] for path in range(3)}
+    talk["q0/c0/p0"] = [f"{'I think. ' * 20}\\boxed{{4}}.</think>", "\\boxed{4}<|end|>"]
+    for context in range(440, 200, -2):
+        engine = ScriptedEngine({path: list(texts) for path, texts in talk.items()}, context=context)
+        try:
+            told = await tell(engine, question="?", profile=PLAIN, paths=3, every=60, budget=300, frame="quotes")
+        except EngineError:
+            continue
+        if any("skipped" in record for record in told.records):
+            return told
+    raise AssertionError("no context was full at the right moment")
+
+
+async def stopped_while_it_wrote() -> Any:
+    slow = {"q0/c0/p0": [Fault("stall", seconds=0.05)], "q0/c0/p1": [None, Fault("stall", seconds=9)]}
+    talk = {"q0/c0/p0": ["So \\boxed{1}.</think>\\boxed{1}<|end|>"], "q0/c0/p1": ["I think. " * 30, "so far"]}
+    return await tell(
+        ScriptedEngine(talk, faults=slow), profile=PAPER, paths=2, every=30, mode="board", consensus_stop=1, last_call=0
+    )
+
+
+@cache
+def written() -> dict[str, list[set[str]]]:
+    """The keys of all records, and of what is inside them, by kind."""
+    found: dict[str, list[set[str]]] = defaultdict(list)
+    for record in asyncio.run(circles()):
+        found[record["kind"]].append(set(record))
+        for name, part in parts(record):
+            found[name].append(set(part))
+    return found
+
+
+def parts(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What stands inside a record."""
+    spans = [*record.get("spans", ()), *(record[name] for name in ("held", "fork") if name in record)]
+    yield from (("span", span) for span in spans)
+    if record["kind"] == "meeting":
+        yield from (("claims", claims) for claims in record["claims"].values())
+        yield from (("heard by path", heard) for heard in record["heard"].values())
+
+
+def documented() -> dict[str, tuple[set[str], set[str]]]:
+    """Of each kind, and of each part: the keys that are always there, and all."""
+    told: dict[str, tuple[set[str], set[str]]] = {}
+    page = PAGE.read_text("utf-8")
+    for kind, always, more in re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|([^|]*)\|$", page, re.MULTILINE):
+        own = names(always) | OF_ALL | (set() if kind in ("plan", "meeting", "survivor", "verdict") else OF_PATHS)
+        told[kind] = own, own | names(more)
+    for part, always, more in re.findall(r"^\| (\w+)(?: \([^|]*\))? \|([^|]*)\|([^|]*)\|$", page, re.MULTILINE):
+        if names(always):
+            told["heard by path" if part == "heard" else part] = names(always), names(always) | names(more)
+    return told
+
+
+def names(cell: str) -> set[str]:
+    return set(re.findall(r"`(\w+)`", cell))
+
+
+def meanings() -> set[str]:
+    """The fields that the page explains."""
+    page = PAGE.read_text("utf-8")
+    return set().union(*map(names, re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|[^|]*\|$", page, re.MULTILINE)))
+
+
+def union(sets: Iterable[set[str]]) -> set[str]:
+    return set().union(*sets)
+
+
+@pytest.mark.parametrize("kind", sorted(documented().keys() - {"plan", "header"}))
+def test_the_page_has_every_key_that_is_written_and_no_other(kind: str) -> None:
+    always, possible = documented()[kind]
+    assert union(written()[kind]) == possible
+    assert set.intersection(*written()[kind]) == always
+
+
+def test_the_page_has_every_kind_that_is_written() -> None:
+    assert set(written()) == documented().keys() - {"plan", "header"}
+
+
+def test_the_page_explains_every_field() -> None:
+    fields = union(possible for kind, (_, possible) in documented().items() if kind not in ("span", "header", "claims"))
+    inside = documented()["heard by path"][1]
+    assert fields - OF_ALL - OF_PATHS - inside - {"claims", "heard"} <= meanings()
+
+
+def test_the_header_and_the_plan_are_as_the_page_says(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    asked: dict[str, Any] = {"paths": 2, "every": "auto", "journal": file}
+    solve("2 + 3?", engine=ScriptedEngine(), beginnings=[Span("thought", (65,), "A", 1)], **asked)
+    header, records = read_journal(file)
+    (plan,) = (record for record in records if record["kind"] == "plan")
+    assert (set(plan), set(plan)) == documented()["plan"]
+    assert set(header) == documented()["header"][1] == documented()["header"][0] | {"beginnings"}
