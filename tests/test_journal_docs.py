@@ -19,7 +19,7 @@ from tertulia.circle.path import Span
 from tertulia.engines.base import EngineError, Generation, OnTokens, Request
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.journal import read_journal
-from tertulia.model import Profile
+from tertulia.model import Dialect, Profile
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "journal.md"
 OF_ALL = {"key", "kind"}
@@ -36,6 +36,7 @@ SORTS: list[dict[str, Any]] = [
     {"profile": PAPER, "every": 30, "method": "leap-single"},
     {"profile": PAPER, "every": 30, "last_call": 1, "consensus_stop": 1},
     {"profile": PEBBLE, "method": "independent"},
+    {"profile": PEBBLE},
 ]
 
 
@@ -58,7 +59,7 @@ async def circles() -> list[dict[str, Any]]:
             except EngineError:
                 continue  # all of them failed: that is told in a line, and nothing is recorded
             records += told.records
-    for told in (await repeats(), await full(), await stopped_while_it_wrote()):
+    for told in (await repeats(), await full(), *await ends()):
         records += told.records
     return records
 
@@ -68,26 +69,33 @@ async def repeats() -> Any:
 
 
 async def full() -> Any:
-    """What is heard at the last moment finds no room in the context."""
-    talk = {f"q0/c0/p{path}": [f"{'I think. ' * 25}</think>", f"\\boxed{{{path // 2}}}<|end|>"] for path in range(3)}
-    talk["q0/c0/p0"] = [f"{'I think. ' * 20}\\boxed{{4}}.</think>", "\\boxed{4}<|end|>"]
-    for context in range(440, 200, -2):
-        engine = ScriptedEngine({path: list(texts) for path, texts in talk.items()}, context=context)
-        try:
-            told = await tell(engine, question="?", profile=PLAIN, paths=3, every=60, budget=300, frame="quotes")
-        except EngineError:
-            continue
-        if any("skipped" in record for record in told.records):
-            return told
-    raise AssertionError("no context was full at the right moment")
+    """What an outvoted path would hear at its last call finds no room in the context."""
+    talk = {f"q0/c0/p{path}": [f"{'I think. ' * 20}So \\boxed{{5}}.</think>", "\\boxed{5}<|end|>"] for path in range(3)}
+    talk["q0/c0/p0"] = ["I think. So \\boxed{4}.</think>", "\\boxed{4}<|end|>"]
+    prompt = len((await tell(question="?", profile=PLAIN, paths=1)).outcome.paths[0].spans[0].ids)
+    engine = ScriptedEngine(talk, context=prompt + 285)
+    return await tell(engine, question="?", profile=PLAIN, paths=3, every=0, last_call=1, budget=300)
 
 
-async def stopped_while_it_wrote() -> Any:
-    slow = {"q0/c0/p0": [Fault("stall", seconds=0.05)], "q0/c0/p1": [None, Fault("stall", seconds=9)]}
-    talk = {"q0/c0/p0": ["So \\boxed{1}.</think>\\boxed{1}<|end|>"], "q0/c0/p1": ["I think. " * 30, "so far"]}
-    return await tell(
-        ScriptedEngine(talk, faults=slow), profile=PAPER, paths=2, every=30, mode="board", consensus_stop=1, last_call=0
-    )
+async def ends() -> list[Any]:
+    """Paths that come to their end in ways that are rare."""
+    begin = {"q0/c0/p0": [Fault("stall", seconds=0.05)]}
+    fast = ["So \\boxed{1}.</think>\\boxed{1}<|end|>"]
+    slow = {"q0/c0/p0": fast, "q0/c0/p1": ["I think. " * 30, "so far"]}
+    writes = ScriptedEngine(slow, faults=begin | {"q0/c0/p1": [None, Fault("stall", seconds=9)]})
+    thinks = {"q0/c0/p0": fast, "q0/c0/p1": fast, "q0/c0/p2": ["I th"]}
+    late = ScriptedEngine(thinks, faults=begin | {"q0/c0/p2": [Fault("stall", seconds=9)]})
+    unread = ScriptedEngine({"q0/c0/p0": ["I think.</think>", "I do not know.<|end|>", "4}"]})
+    aloud = ScriptedEngine(lambda *_: "It is \\boxed{4}.<|end|>")
+    without = PLAIN.model_copy(update={"prompt": "{question}\n", "think_open": "", "think_close": ""})
+    silent = await Dialect.probe(aloud, without)
+    ending: dict[str, Any] = {"mode": "board", "last_call": 0, "paths": 2}
+    return [
+        await tell(writes, profile=PAPER, every=30, consensus_stop=1, **ending),
+        await tell(late, profile=PLAIN, every=30, settle=0.5, **ending | {"paths": 3}),
+        await tell(unread, profile=PLAIN, paths=1),
+        await tell(aloud, profile=without, dialect=silent, paths=2, last_call=1),
+    ]
 
 
 @cache
@@ -161,4 +169,5 @@ def test_the_header_and_the_plan_are_as_the_page_says(tmp_path: Path) -> None:
     header, records = read_journal(file)
     (plan,) = (record for record in records if record["kind"] == "plan")
     assert (set(plan), set(plan)) == documented()["plan"]
-    assert set(header) == documented()["header"][1] == documented()["header"][0] | {"beginnings"}
+    always, possible = documented()["header"]
+    assert set(header) == possible == always | {"beginnings"}

@@ -127,7 +127,7 @@ class Story:
             **{name: verdict[name] for name in ("votes", "spoke", "tie", "settled")},
             "paths": [path_json(path) for path in told],
             "meetings": [_meeting(record) for record in self.records if record.get("kind") == "meeting"],
-            "tokens": tokens | {"saved": saved_by(told) if ends else 0},
+            "tokens": tokens | {"saved": saved_by(told, self.settings["paths"]) if ends else 0},
             **{name: self.header[name] for name in ("model", "mode", "settings") if name in self.header},
         }
 
