@@ -59,7 +59,7 @@ async def circles() -> list[dict[str, Any]]:
             except EngineError:
                 continue  # all of them failed: that is told in a line, and nothing is recorded
             records += told.records
-    for told in (await repeats(), await full(), *await ends()):
+    for told in (await repeats(), await full(285), await full(310), *await ends()):
         records += told.records
     return records
 
@@ -68,12 +68,12 @@ async def repeats() -> Any:
     return await tell(ScriptedEngine(lambda *_: "And so it goes on. " * 60), profile=PLAIN, paths=2, budget=900)
 
 
-async def full() -> Any:
-    """What an outvoted path would hear at its last call finds no room in the context."""
+async def full(room: int) -> Any:
+    """What an outvoted path hears at its last call finds no room in the context, or leaves none for the answer."""
     talk = {f"q0/c0/p{path}": [f"{'I think. ' * 20}So \\boxed{{5}}.</think>", "\\boxed{5}<|end|>"] for path in range(3)}
     talk["q0/c0/p0"] = ["I think. So \\boxed{4}.</think>", "\\boxed{4}<|end|>"]
     prompt = len((await tell(question="?", profile=PLAIN, paths=1)).outcome.paths[0].spans[0].ids)
-    engine = ScriptedEngine(talk, context=prompt + 285)
+    engine = ScriptedEngine(talk, context=prompt + room)
     return await tell(engine, question="?", profile=PLAIN, paths=3, every=0, last_call=1, budget=300)
 
 
@@ -86,13 +86,21 @@ async def ends() -> list[Any]:
     thinks = {"q0/c0/p0": fast, "q0/c0/p1": fast, "q0/c0/p2": ["I th"]}
     late = ScriptedEngine(thinks, faults=begin | {"q0/c0/p2": [Fault("stall", seconds=9)]})
     unread = ScriptedEngine({"q0/c0/p0": ["I think.</think>", "I do not know.<|end|>", "4}"]})
+    going_on = {
+        "q0/c0/p0": fast,
+        "q0/c0/p1": fast,
+        "q0/c0/p2": ["So it is \\boxed{4}. And then I look at it again, and on"],
+    }
     aloud = ScriptedEngine(lambda *_: "It is \\boxed{4}.<|end|>")
     without = PLAIN.model_copy(update={"prompt": "{question}\n", "think_open": "", "think_close": ""})
     silent = await Dialect.probe(aloud, without)
+    busy = ScriptedEngine({"q0/c0/p0": fast, "q0/c0/p1": ["I think. " * 30]})
     ending: dict[str, Any] = {"mode": "board", "last_call": 0, "paths": 2}
     return [
         await tell(writes, profile=PAPER, every=30, consensus_stop=1, **ending),
         await tell(late, profile=PLAIN, every=30, settle=0.5, **ending | {"paths": 3}),
+        await tell(ScriptedEngine(going_on), profile=PLAIN, every=30, last_call=1, settle=0.5, paths=3),
+        await tell(busy, profile=PLAIN, every=0, last_call=0, consensus_stop=1, paths=2),
         await tell(unread, profile=PLAIN, paths=1),
         await tell(aloud, profile=without, dialect=silent, paths=2, last_call=1),
     ]
