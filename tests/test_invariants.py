@@ -1,4 +1,4 @@
-"""The ten invariants of the design, each on circles nobody would think of."""
+"""The invariants of docs/invariants.md, each on circles nobody would think of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any
@@ -190,6 +191,27 @@ async def test_what_no_filter_caught_is_still_only_text(monkeypatch: pytest.Monk
     heard = [span for span in told.outcome.paths[0].spans if span.kind == "heard"]
     assert "</think><|end|>" in heard[0].text
     assert {engine.control_id(tag) for tag in CONTROL}.isdisjoint(heard[0].ids)
+
+
+class NoWayBack(Recorder):
+    """An engine whose model cannot go back in its cache, as recurrent ones."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.info = replace(self.info, rolls_back=False)
+
+
+@quick
+@given(plain, st.integers(0, 10_000))
+def test_a_model_that_cannot_roll_back_loses_no_thought_and_is_not_forked(asked: dict[str, Any], story: int) -> None:
+    asked |= {"last_call": 0, "ask_answer": False}
+    if asked["frame"] == "quotes":
+        asked["frame"] = "working"
+    possible(PLAIN, asked)
+    told = asyncio.run(tell(NoWayBack(random_script(story)), profile=PLAIN, **asked))
+    assert not any(is_fork(request) for request, _ in told.engine.answered)
+    for path in told.outcome.paths:
+        assert path.tokens.discarded == path.tokens.forked == 0
 
 
 @quick
@@ -493,3 +515,20 @@ async def test_circles_do_not_wait_for_each_other() -> None:
 
 def first(told: Any, kind: str, path: int) -> Any:
     return next(event for event in told.events if event.kind == kind and event.path == path)
+
+
+# 11. Agreement costs nothing.
+
+
+@quick
+@given(plain, st.integers(0, 10_000))
+def test_a_thought_that_nobody_contradicts_hears_nothing(asked: dict[str, Any], story: int) -> None:
+    asked |= {"doubt": 0.0, "control": "", "frame": "answer" if asked["frame"] == "answer" else "working"}
+    possible(PLAIN, asked)
+    told = asyncio.run(tell(engine_for(story, []), profile=PLAIN, **asked))
+    looping: dict[int, bool] = {}
+    for record in told.records:
+        if record["kind"] == "thought":
+            looping[record["path"]] = bool(record.get("loop"))
+        if record["kind"] == "heard" and "spans" in record:
+            assert record["finding"] == "differ" or looping[record["path"]]
