@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tertulia.circle import routing
-from tertulia.circle.routing import POLICIES, route, route_async, similarity
+from tertulia.circle.routing import ROUTERS, route, route_async, similarity
 from tertulia.errors import TertuliaError
 
 # Few letters, so that blanks, duplicates and ties are common.
@@ -25,7 +25,7 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
     summaries = draw(st.lists(summary, max_size=10))
     paths = len(summaries)
     return {
-        "policy": draw(st.sampled_from(POLICIES)),
+        "policy": draw(st.sampled_from(list(ROUTERS))),
         "summaries": summaries,
         "k": draw(st.integers(0, 12)),
         "seed": draw(st.integers(0, 1000)),

@@ -21,6 +21,7 @@ from tertulia import settings as known
 from tertulia.circle.events import Event, Observer
 from tertulia.circle.frames import FRAMES
 from tertulia.circle.path import Path, Span
+from tertulia.circle.routing import ROUTERS
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import Engine, EngineInfo
 from tertulia.engines.progress import Tell, untold
@@ -81,8 +82,8 @@ class Session:
         at_once: Circles under way at once; further questions wait.
         profile: What is known about the model; None to look it up by its name.
         observer: Told what happens before the first question.
-        **settings: Fields of `tertulia.settings.Settings` that all questions share; None stands for not given. A method
-            or a frame of your own may be given itself in place of a name.
+        **settings: Fields of `tertulia.settings.Settings` that all questions share; None stands for not given. A
+            method, a router or a frame of your own may be given itself in place of a name.
     """
 
     def __init__(
@@ -204,9 +205,10 @@ PACKAGED = {"method": tuple(METHODS), "frame": tuple(FRAMES)}  # names that noth
 
 
 def _named(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings in which a method or a frame that was given itself stands by its name."""
+    """Settings in which a method, a router or a frame that was given itself stands by its name."""
     made = {name: value for name, value in settings.items() if value is not None}
-    for setting, objects, names in (("method", METHODS, known.METHODS), ("frame", FRAMES, known.FRAMES)):
+    own: Any = (("method", METHODS, known.METHODS), ("router", ROUTERS, known.ROUTERS), ("frame", FRAMES, known.FRAMES))
+    for setting, objects, names in own:
         value: Any = made.get(setting)
         if value is None or isinstance(value, str):
             continue

@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,63 @@ from rapidfuzz.process import cdist
 from tertulia.answers.equivalence import group_answers
 from tertulia.errors import TertuliaError
 
-Policy = Literal["dispersed", "clustered", "hybrid", "random", "all", "answers"]
-POLICIES: tuple[Policy, ...] = ("dispersed", "clustered", "hybrid", "random", "all", "answers")
-
-Order = NDArray[np.intp]
-"""Path indices, best first."""
-Lanes = Iterator[Iterator[int]]
-
 # Pairs of characters that are compared on the event loop; more of them take a thread.
 _INLINE = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A path that is about to hear, and what its router may know.
+
+    Attributes:
+        path: Its index.
+        k: How many peers it hears at most.
+        peers: Indices of those that have something to say.
+        texts: What each path says, by index; "" for nothing.
+        answers: What each path claims, equal numbers for equivalent answers; empty for routers that do not ask.
+        alike: Similarity of what each path says to what this one says, from 0 to 1; float64.
+        drawn: For each path a number drawn from the seed.
+    """
+
+    path: int
+    k: int
+    peers: NDArray[np.intp]
+    texts: Sequence[str]
+    answers: Sequence[int | None]
+    alike: NDArray[np.float64]
+    drawn: NDArray[np.uint64]
+
+    def order(self, sign: int) -> list[int]:
+        """The peers: the least similar first (1), the most similar (-1), or drawn (0); equals are drawn too."""
+        keys = self.drawn[self.peers], sign * self.alike[self.peers]
+        return [int(peer) for peer in self.peers[np.lexsort(keys)]]
+
+
+Router = Callable[[Ear], Iterable[Iterable[int]]]
+"""For each choice of a path, the peers in the order in which it would take them: the first that is free is taken."""
+
+
+def _by_answer(ear: Ear) -> Iterable[Iterable[int]]:
+    """One holder of each other answer, the most supported first, of equals that with the least similar holder."""
+    support, far = Counter(ear.answers), ear.order(1)
+    held = dict.fromkeys(ear.answers[peer] for peer in far)
+    others = [answer for answer in held if answer is not None and answer != ear.answers[ear.path]]
+    others.sort(key=lambda answer: -support[answer])
+    return [[peer for peer in far if ear.answers[peer] == answer] for answer in others] + [iter(far)] * ear.k
+
+
+# A peer that is not free now will not be free later: choices share one iterator, and none looks twice.
+ROUTERS: dict[str, Router] = {
+    "dispersed": lambda ear: [iter(ear.order(1))] * ear.k,
+    "clustered": lambda ear: [iter(ear.order(-1))] * ear.k,
+    "hybrid": lambda ear: ([iter(ear.order(-1)), iter(ear.order(1))] * ear.k)[: ear.k],
+    "random": lambda ear: [iter(ear.order(0))] * ear.k,
+    "all": lambda ear: [map(int, ear.peers)] * ear.k,
+    "answers": _by_answer,
+}
+"""Routers by name."""
+WITHOUT_ANSWERS = ("dispersed", "clustered", "hybrid", "random", "all")
+"""Routers that do not ask what is claimed."""
 
 
 def route(
@@ -42,6 +91,7 @@ def route(
     answers: Sequence[str | None] | None = None,
     hearers: Collection[int] | None = None,
     max_heard: int | None = None,
+    stop: threading.Event | None = None,
 ) -> list[list[int]]:
     """For each path the indices of the peers it hears, best first; [] for a path that does not hear.
 
@@ -55,7 +105,7 @@ def route(
     rest. Peers of equal similarity come in an order drawn from the seed.
 
     Args:
-        policy: one of POLICIES.
+        policy: one of ROUTERS.
         summaries: the latest summary of each path; None for a path that has none.
         k: how many peers a path hears at most.
         seed: decides what is random; the same arguments give the same routes.
@@ -63,31 +113,40 @@ def route(
         hearers: which paths hear; None for all.
         max_heard: how many paths may hear one peer at this meeting; None for any number. Paths then
             choose in rounds, in an order drawn from the seed, so that none is left with what others refuse.
+        stop: when set, the comparison ends early, with routes that mean nothing.
 
     Raises:
         TertuliaError: unknown policy, negative k, `max_heard` below 1, answers missing or not one a path.
     """
-    return _route(policy, summaries, k, seed, answers, hearers, max_heard, threading.Event())
+    _check(policy, summaries, k, answers, hearers, max_heard)
+    texts = [(text or "").strip() for text in summaries]
+    ears = sorted(set(range(len(texts)) if hearers is None else hearers))
+    limit = len(texts) if policy == "all" else k
+    if not ears or not limit:
+        return [[] for _ in texts]
+    compared = policy not in ("random", "all")
+    alike = similarity(texts, ears, stop) if compared else np.zeros((len(ears), len(texts)))
+    groups = [] if answers is None or policy in WITHOUT_ANSWERS else group_answers(answers)
+    speaks = np.array([bool(text) for text in texts])
+    listening = []
+    for row, path in enumerate(ears):
+        peers = speaks.copy()
+        peers[path] = False
+        drawn = _drawn(f"route {seed} {path}", len(texts))
+        listening.append(Ear(path, limit, np.flatnonzero(peers), texts, groups, alike[row], drawn))
+    turns = _drawn(f"turns {seed}", len(texts))
+    listening.sort(key=lambda ear: int(turns[ear.path]))
+    return _choose(listening, ROUTERS[policy], max_heard)
 
 
-async def route_async(
-    policy: str,
-    summaries: Sequence[str | None],
-    k: int,
-    *,
-    seed: int | str,
-    answers: Sequence[str | None] | None = None,
-    hearers: Collection[int] | None = None,
-    max_heard: int | None = None,
-) -> list[list[int]]:
+async def route_async(policy: str, summaries: Sequence[str | None], k: int, **more: Any) -> list[list[int]]:
     """`route` that never blocks the event loop: big inputs are compared in a thread, block by block."""
-    stop = threading.Event()
-    arguments = (policy, summaries, k, seed, answers, hearers, max_heard, stop)
     length = sum(len(text) for text in summaries if text)
-    if policy != "answers" and length * length < _INLINE and len(summaries) <= 64:
-        return _route(*arguments)
+    if policy in WITHOUT_ANSWERS and length * length < _INLINE and len(summaries) <= 64:
+        return route(policy, summaries, k, **more)
+    stop = threading.Event()
     try:
-        return await asyncio.to_thread(_route, *arguments)
+        return await asyncio.to_thread(route, policy, summaries, k, **more, stop=stop)
     except asyncio.CancelledError:
         stop.set()  # a thread cannot be cancelled, but it can be asked
         raise
@@ -116,107 +175,26 @@ def similarity(
     return matrix[list(wanted)]
 
 
-def _route(
-    policy: str,
-    summaries: Sequence[str | None],
-    k: int,
-    seed: int | str,
-    answers: Sequence[str | None] | None,
-    hearers: Collection[int] | None,
-    max_heard: int | None,
-    stop: threading.Event,
-) -> list[list[int]]:
-    _check(policy, summaries, k, answers, hearers, max_heard)
-    texts = [(text or "").strip() for text in summaries]
-    ears = sorted(set(range(len(texts)) if hearers is None else hearers))
-    limit = len(texts) if policy == "all" else k
-    if not ears or not limit:
-        return [[] for _ in texts]
-    alike = None if policy in ("random", "all") else similarity(texts, ears, stop)
-    groups = group_answers(answers) if policy == "answers" and answers is not None else None
-    speaks = np.array([bool(text) for text in texts])
-    lanes: dict[int, Lanes] = {}
-    for row, ear in enumerate(ears):
-        peers = speaks.copy()
-        peers[ear] = False
-        drawn = _drawn(f"route {seed} {ear}", len(texts))
-        likeness = None if alike is None else alike[row]
-        lanes[ear] = _lanes(policy, ear, np.flatnonzero(peers), drawn, limit, likeness, groups)
-    turns = _drawn(f"turns {seed}", len(texts))
-    ears.sort(key=lambda ear: int(turns[ear]))
-    return _choose(ears, lanes, texts, limit, max_heard)
-
-
 def _drawn(name: str, count: int) -> NDArray[np.uint64]:
     """Random sort keys from a hash, the same on every machine and with every version of Python and numpy."""
     return np.frombuffer(hashlib.shake_128(name.encode()).digest(8 * count), dtype="<u8").astype(np.uint64)
 
 
-def _lanes(
-    policy: str,
-    ear: int,
-    peers: Order,
-    drawn: NDArray[np.uint64],
-    k: int,
-    alike: NDArray[np.float64] | None,
-    groups: Sequence[int | None] | None,
-) -> Lanes:
-    """For each choice of one path, the peers in the order in which it would take them.
-
-    A peer that is not free now will not be free later, so choices share one iterator and none looks twice.
-    """
-    if policy == "all":
-        return iter([_each(peers)] * k)
-    if alike is None:
-        return iter([_each(peers[np.argsort(drawn[peers], kind="stable")])] * k)
-    near = peers[np.lexsort((drawn[peers], -alike[peers]))]
-    if policy == "clustered":
-        return iter([_each(near)] * k)
-    far = peers[np.lexsort((drawn[peers], alike[peers]))]
-    if policy == "hybrid":
-        ends = (_each(near), _each(far))
-        return iter([ends[turn % 2] for turn in range(k)])
-    answers = [] if groups is None else _by_answer(far, ear, groups)
-    return iter([_each(holders) for holders in answers] + [_each(far)] * k)
-
-
-def _each(order: Order) -> Iterator[int]:
-    return map(int, order)
-
-
-def _by_answer(far: Order, ear: int, groups: Sequence[int | None]) -> list[Order]:
-    """The peers that hold each answer other than the path's own, the most supported answer first.
-
-    Of answers with equal support, the one comes first whose holder is the least similar to the path.
-    """
-    support = Counter(groups)
-    held = [groups[peer] for peer in far]
-    others = [group for group in dict.fromkeys(held) if group is not None and group != groups[ear]]
-    others.sort(key=lambda group: -support[group])
-    return [far[[group == other for group in held]] for other in others]
-
-
-def _choose(
-    ears: Sequence[int],
-    lanes: dict[int, Lanes],
-    texts: Sequence[str],
-    k: int,
-    max_heard: int | None,
-) -> list[list[int]]:
+def _choose(ears: Sequence[Ear], router: Router, max_heard: int | None) -> list[list[int]]:
     """Lets the paths choose in rounds, one peer a round, until each has k or finds nobody."""
+    texts = ears[0].texts
+    lanes = [iter(router(ear)) for ear in ears]
     routes: list[list[int]] = [[] for _ in texts]
-    heard = [0] * len(texts)
-    told: dict[int, set[str]] = {ear: set() for ear in ears}
+    heard = Counter[int]()
+    told: list[set[str]] = [{""} for _ in ears]
     bound = len(texts) if max_heard is None else max_heard
-    for _ in range(k):
-        for ear in ears:
-            free = (
-                peer for lane in lanes[ear] for peer in lane if heard[peer] < bound and texts[peer] not in told[ear]
-            )
-            peer = next(free, None)
+    for _ in range(ears[0].k):
+        for ear, lane, known in zip(ears, lanes, told, strict=True):
+            wanted = (peer for choice in lane for peer in choice if peer != ear.path)
+            peer = next((peer for peer in wanted if heard[peer] < bound and texts[peer] not in known), None)
             if peer is not None:
-                routes[ear].append(peer)
-                told[ear].add(texts[peer])
+                routes[ear.path].append(peer)
+                known.add(texts[peer])
                 heard[peer] += 1
     return routes
 
@@ -229,8 +207,8 @@ def _check(
     hearers: Collection[int] | None,
     max_heard: int | None,
 ) -> None:
-    if policy not in POLICIES:
-        raise TertuliaError(f"unknown router {policy!r}: use one of {', '.join(POLICIES)}")
+    if policy not in ROUTERS:
+        raise TertuliaError(f"unknown router {policy!r}: use one of {', '.join(ROUTERS)}")
     if k < 0:
         raise TertuliaError(f"a path cannot hear {k} peers: give 0 or more")
     if max_heard is not None and max_heard < 1:
