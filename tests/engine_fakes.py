@@ -73,6 +73,7 @@ class Fake:
     notices: float = 0.0  # seconds until it sees that a connection was closed
     owner: str = ""  # who the list of models says it belongs to
     templated: bool = True  # vLLM: whether it has a chat template
+    stories: int = 0  # so many of them follow whatever it is asked to continue; 0 for the rest of one
     begins: str = ""  # what its tokenizer puts before a text
     switch: bool = False  # whether its chat template has a switch for thinking, which is off unless asked for
 
@@ -310,6 +311,8 @@ class Fake:
         """Length of the context, and the rest of the story."""
         story = await self.story()
         context = body.get("input_ids", body.get("prompt"))
+        if self.stories:
+            return len(context), story[:-1] * self.stories
         if isinstance(context, str):
             so_far = context.rpartition("<think>")[2]
             for at in range(len(story) + 1):
@@ -334,7 +337,7 @@ class Fake:
         return ids, "length", None
 
     def _decoded(self, ids: Sequence[int]) -> str:
-        pieces = self.words._pieces
+        pieces = self.words.pieces
         return b"".join(pieces[token] for token in ids).decode("utf-8", "ignore")
 
     async def _text(self, ids: Sequence[int]) -> str:

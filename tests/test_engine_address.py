@@ -7,9 +7,9 @@ from base64 import b64decode
 import pytest
 
 from engine_fakes import Fake
+from tertulia.engines.address import split
 from tertulia.engines.base import EngineError
 from tertulia.engines.client import HttpEngine
-from tertulia.engines.recognise import address
 from test_engine_http import WHOLE, ask
 
 WRONG = (
@@ -34,12 +34,12 @@ def test_an_address_that_is_none_is_one_line(url: str) -> None:
 
 
 def test_the_forms_of_an_address() -> None:
-    assert address("localhost:8000") == ("http://localhost:8000", "")
-    assert address("https://host/some/v1/") == ("https://host/some", "")
-    assert address("http://[::1]:80/v1") == ("http://[::1]:80", "")
-    assert address("http://bücher.example")[0] == "http://xn--bcher-kva.example"
-    assert address("http://me:p%40ss@host:1") == ("http://host:1", "me:p@ss")
-    assert address("me:pass@host:1") == ("http://host:1", "me:pass")
+    assert split("localhost:8000") == ("http://localhost:8000", "")
+    assert split("https://host/some/v1/") == ("https://host/some", "")
+    assert split("http://[::1]:80/v1") == ("http://[::1]:80", "")
+    assert split("http://bücher.example")[0] == "http://xn--bcher-kva.example"
+    assert split("http://me:p%40ss@host:1") == ("http://host:1", "me:p@ss")
+    assert split("me:pass@host:1") == ("http://host:1", "me:pass")
 
 
 async def test_name_and_password_are_sent_and_never_shown() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine_fakes import Fake, Trouble
 from tertulia.engines import doctor
-from tertulia.engines.base import EngineError, Generation, OnTokens, Request
+from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.doctor import Check, examine
 from tertulia.engines.scripted import Fault, ScriptedEngine
@@ -57,8 +57,7 @@ async def test_no_cache_no_seed_no_stop_no_abort(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_text_mode_is_said() -> None:
-    async with Fake("openai", delay=0.001).serving() as fake, HttpEngine(fake.url) as engine:
-        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+    async with Fake("openai", delay=0.001, stories=3).serving() as fake, HttpEngine(fake.url) as engine:
         found = {check.name: check for check in await examine(engine)}
         assert found["ids in"].result == found["ids out"].result == "no"
         assert found["ids in"].note and found["ids out"].note
@@ -96,31 +95,18 @@ async def test_a_model_that_says_nothing_shows_nothing() -> None:
 
 
 async def test_counts_that_are_unknown_or_odd_are_said() -> None:
-    async with Fake("openai", counts=False).serving() as fake, HttpEngine(fake.url) as engine:
-        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+    async with Fake("openai", counts=False, stories=3).serving() as fake, HttpEngine(fake.url) as engine:
         found = {check.name: check for check in await examine(engine)}
         assert "unknown" in found["ids out"].note
-    async with Fake("vllm", overrun=900).serving() as fake, HttpEngine(fake.url) as engine:
-        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+    async with Fake("vllm", overrun=900, stories=3).serving() as fake, HttpEngine(fake.url) as engine:
         found = {check.name: check for check in await examine(engine)}
         assert "more than the 24 tokens that were asked for" in found["answers"].seen
 
 
 async def test_a_server_behind_http() -> None:
-    async def failing(*args: Any, **more: Any) -> Any:
-        raise EngineError("gone")
-
-    async with Fake("vllm", delay=0.002).serving() as fake, HttpEngine(fake.url) as engine:
-        fake._next = story_for_all(fake)  # type: ignore[method-assign]
+    async with Fake("vllm", delay=0.002, stories=3).serving() as fake, HttpEngine(fake.url) as engine:
         found = {check.name: check for check in await examine(engine)}
         assert found["ids out"].result == found["stop"].result == found["streaming"].result == "yes"
         assert found["abort"].result == "yes", found["abort"]
-        engine._dialect.detokenize = failing  # type: ignore[method-assign]
-        assert (await examine(engine))[0].seen == "gone"
-
-
-def story_for_all(fake: Fake) -> Any:
-    async def following(body: dict[str, Any]) -> tuple[int, tuple[int, ...]]:
-        return len(body["prompt"]), (await fake.story())[:-1] * 3
-
-    return following
+        fake.answers["/detokenize"] = b"gone"
+        assert "sent a malformed answer: no JSON: 'gone'" in (await examine(engine))[0].seen

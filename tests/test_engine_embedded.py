@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ import pytest
 
 pytest.importorskip("gguf", reason="writing the test's model needs the gguf package")
 from make_gguf import make_gguf
-from tertulia.engines import embedded
+from tertulia.engines import loading
 from tertulia.engines.base import EngineError, Generation, Request, Sampling, Token
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.engines.gguf import GgufFacts
+from tertulia.engines.llama import LlamaCpp
 from tertulia.engines.memory import plan_memory
 from tertulia.engines.progress import Progress
 
@@ -48,10 +48,8 @@ async def ask(engine: HttpEngine, path: str = "p0", text: str = PROMPT, **more: 
     return await engine.generate(Request(path, ids, text, more.pop("max_tokens", 40), **more), on_tokens=on_tokens)
 
 
-async def test_it_starts_at_once_and_says_what_it_is(gguf: Path) -> None:
-    started = time.process_time()  # of all threads: another busy program does not count
+async def test_it_starts_and_says_what_it_is(gguf: Path) -> None:
     async with EmbeddedEngine(gguf, slots=8, context_per_slot=700) as engine:
-        assert time.process_time() - started < 2
         info = engine.info
         assert (info.name, info.mode, info.model, info.slots) == ("embedded", "ids", "tiny.gguf", 8)
         assert info.context == 768, "rounded up to a multiple of 256"
@@ -89,21 +87,23 @@ async def test_the_probability_of_each_token_comes_with_it(engine: EmbeddedEngin
     assert sum(token.logprob is not None for token in wild.tokens) > 100, "and goes on with those after it"
 
 
-async def test_stretches_join_to_the_same_text(engine: EmbeddedEngine) -> None:
+async def test_stretches_join_to_the_same_text(engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = await ask(engine, "p0", sampling=GREEDY, max_tokens=120)
-    engine._dialect.slice_tokens = 7
+    monkeypatch.setattr(LlamaCpp, "slice_tokens", 7)
     seen: list[Token] = []
     pieces = await ask(engine, "p1", sampling=GREEDY, max_tokens=120, on_tokens=seen.extend)
     assert pieces.tokens == whole.tokens == tuple(seen)
     assert (pieces.prompt_tokens, pieces.count, pieces.finish) == (whole.prompt_tokens, 120, "length")
 
 
-async def test_a_stop_string_keeps_the_whole_token_that_completed_it(engine: EmbeddedEngine) -> None:
+async def test_a_stop_string_keeps_the_whole_token_that_completed_it(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = await ask(engine, sampling=GREEDY)
     at = next(at for at, token in enumerate(whole.tokens) if at > 5 and len(token.text) > 3)
     stop = whole.tokens[at - 1].text + whole.tokens[at].text[:2]
     for size in (128, 3):
-        engine._dialect.slice_tokens = size
+        monkeypatch.setattr(LlamaCpp, "slice_tokens", size)
         generation = await ask(engine, f"p{size}", sampling=GREEDY, stop=(stop, "never"))
         first = "".join(token.text for token in whole.tokens).index(stop) + len(stop)
         told = len(generation.text) - len(generation.tokens[-1].text)
@@ -177,10 +177,12 @@ async def test_it_closes_while_it_is_at_work(gguf: Path) -> None:
     async with EmbeddedEngine(gguf, slots=4, context_per_slot=1024) as engine:
         tasks = [asyncio.create_task(ask(engine, f"p{at}", max_tokens=900)) for at in range(6)]
         await asyncio.sleep(0.05)
-        started = time.monotonic()
-    assert time.monotonic() - started < 20, "it takes a second, and must not hang"
-    for ended in await asyncio.gather(*tasks, return_exceptions=True):
-        assert isinstance(ended, EngineError) or (isinstance(ended, Generation) and ended.finish == "cut"), ended
+        under_way = [task for task in tasks if not task.done()]
+    async with asyncio.timeout(20):
+        ended = await asyncio.gather(*under_way, return_exceptions=True)
+    assert ended, "there was more to say"
+    for error in ended:
+        assert isinstance(error, EngineError) and "the engine was closed while it was at work" in str(error), error
 
 
 async def test_the_end_of_the_context_is_a_length(engine: EmbeddedEngine) -> None:
@@ -215,11 +217,7 @@ async def test_a_model_that_cannot_be_loaded_is_one_line(tmp_path: Path, gguf: P
 async def test_nothing_is_written_to_the_terminal(gguf: Path) -> None:
     program = f"""
 import asyncio, pathlib
-from tertulia.engines import embedded
 from tertulia.engines.embedded import EmbeddedEngine
-from tertulia.engines.gguf import GgufFacts
-from tertulia.engines.memory import plan_memory
-from tertulia.engines.progress import Progress
 from tertulia.engines.base import Request
 async def main():
     async with EmbeddedEngine(pathlib.Path({str(gguf)!r}), slots=2) as engine:
@@ -281,13 +279,13 @@ async def test_with_little_memory_the_cache_has_8_bits_and_works(
     facts = GgufFacts.read(file)
     whole = plan_memory(facts, 4, 2048, 10**10)
     need = whole.model + whole.cache * 0.7 + whole.work
-    monkeypatch.setattr(embedded, "free_memory", lambda: int(need / 0.9))
+    monkeypatch.setattr(loading, "free_memory", lambda: int(need / 0.9))
     async with EmbeddedEngine(file, slots=4, context_per_slot=2048) as engine:
         assert (engine.plan.slots, engine.plan.kv_type) == (4, "q8_0")
         first = await ask(engine, max_tokens=20)
         again = await ask(engine, ids=await engine.tokenize(PROMPT, special=True) + first.ids, max_tokens=5)
         assert (again.cached_tokens or 0) > 20
-    monkeypatch.setattr(embedded, "free_memory", lambda: 80_000_000)
+    monkeypatch.setattr(loading, "free_memory", lambda: 80_000_000)
     with pytest.raises(EngineError, match=r"for a single path of 2,048 tokens, but 80 MB of memory are free"):
         await EmbeddedEngine(file, context_per_slot=2048).__aenter__()
 
@@ -295,7 +293,7 @@ async def test_with_little_memory_the_cache_has_8_bits_and_works(
 async def test_with_fewer_slots_than_paths_they_take_turns(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = GgufFacts.read(gguf)
     one = plan_memory(facts, 1, 1024, 10**10)
-    monkeypatch.setattr(embedded, "free_memory", lambda: int((one.model + one.work + 2.5 * one.cache) / 0.9))
+    monkeypatch.setattr(loading, "free_memory", lambda: int((one.model + one.work + 2.5 * one.cache) / 0.9))
     async with EmbeddedEngine(gguf, slots=6, context_per_slot=1024) as engine:
         assert engine.info.slots == engine.plan.slots == 2
         generations = await asyncio.gather(*(ask(engine, f"p{at}", seed=at) for at in range(6)))

@@ -152,7 +152,7 @@ async def test_without_usage_the_counts_are_unknown() -> None:
 
 def sglang(*events: tuple[list[int], int | None], prompt: tuple[int, ...] = (7, 8, 9, 10), **last: Any) -> list[int]:
     """Ids that are read from a stream of (output_ids, completion_tokens); `last` is the last event's finish_reason."""
-    part, dialect = Part(prompt=prompt), Sglang(ask=None, model="")  # type: ignore[arg-type]
+    part, dialect = Part(prompt=prompt), Sglang("")
     for at, (ids, total) in enumerate(events):
         meta = {"completion_tokens": total, "finish_reason": last if last and at == len(events) - 1 else None}
         dialect.read(part, Fields({"output_ids": ids, "meta_info": meta}))

@@ -49,7 +49,8 @@ def engine_for(
         from tertulia.engines.client import HttpEngine
 
         return HttpEngine(engine, model=str(model) if model else None)
-    from tertulia.engines.embedded import MAX_SLOTS, EmbeddedEngine
+    from tertulia.engines.embedded import EmbeddedEngine
+    from tertulia.engines.loading import MAX_SLOTS
 
     profile = profile_for(model)
     settings = resolve(profile, asked)

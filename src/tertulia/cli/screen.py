@@ -9,40 +9,18 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tertulia.errors import TertuliaError
+from tertulia.errors import fit as fit
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Controls, the escape among them, and halves of surrogate pairs: they act, or cannot be printed.
-_ACTS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# What turns the order of a line round, and what hides a text in another one.
-_HIDES = re.compile(r"[\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]")
 _ESCAPES = "tertulia-escapes"  # how what an encoding does not have is printed
-
-
-def fit(text: object, *, one_line: bool = True) -> str:
-    """Text as it may be printed on a terminal, whoever wrote it.
-
-    Controls are shown as escapes such as \\x1b, bidirectional controls and hidden characters are dropped.
-
-    Args:
-        text: What is to be printed.
-        one_line: Make one line of it, each run of blanks and line ends one blank; else keep its lines.
-    """
-    if not one_line:
-        return "\n".join(_shown(line.expandtabs(4)) for line in str(text).splitlines())
-    return _shown(" ".join(str(text).split()))
-
-
-def _shown(line: str) -> str:
-    return _ACTS.sub(lambda found: ascii(found[0])[1:-1], _HIDES.sub("", line))
 
 
 def say(text: object, *, to_stderr: bool = False) -> None:

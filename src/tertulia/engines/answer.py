@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from typing import Any
+
+from tertulia.errors import fit
 
 LARGEST = 2**31 - 1  # no id, count, length or seed of any server is larger
 LONGEST_LINE = 300
@@ -25,20 +26,13 @@ class Refused(Exception):
     """The server says that it cannot go on: trying again would spend tokens for the same end."""
 
 
-def fit_for_screen(text: str, longest: int = LONGEST_LINE) -> str:
-    """The text on one line, without anything that moves a cursor, hides or turns text; cut where it is long."""
-    head = text[: 4 * longest]  # an answer may be megabytes of blanks
-    line = " ".join("".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in head).split())
-    return line if len(line) <= longest and len(head) == len(text) else line[: longest - 1].rstrip() + "…"
-
-
 def shown(value: object) -> str:
     """A short form of any value, for a message."""
     try:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         text = repr(type(value))
-    return fit_for_screen(text, 80)
+    return fit(text, longest=80)
 
 
 def decoded(data: bytes) -> Any:
@@ -50,7 +44,7 @@ def decoded(data: bytes) -> Any:
     try:
         return json.loads(data.decode())
     except (ValueError, RecursionError):
-        raise Malformed(f"no JSON: {fit_for_screen(data[:200].decode('utf-8', 'replace'), 80)!r}") from None
+        raise Malformed(f"no JSON: {fit(data[:200].decode('utf-8', 'replace'), longest=80)!r}") from None
 
 
 class Fields:

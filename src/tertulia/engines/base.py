@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self, runtime_checkable
 
-from tertulia.engines.answer import fit_for_screen
-from tertulia.errors import TertuliaError
+from tertulia.errors import TertuliaError, fit
 
 Finish = Literal["length", "stop", "end", "cut"]
 Mode = Literal["ids", "text"]
@@ -26,7 +25,7 @@ class EngineError(TertuliaError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(fit_for_screen(message, 600))
+        super().__init__(fit(message, longest=600))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
 
-from tertulia.engines.answer import Fields, Malformed, Refused, decoded, fit_for_screen, told_by, told_in
-from tertulia.engines.asking import Messages, Options
+from tertulia.engines.address import Address
+from tertulia.engines.answer import Fields, Malformed, Refused, decoded, told_by, told_in
+from tertulia.engines.asking import Messages, Options, Questions
 from tertulia.engines.base import EngineError, EngineInfo, Generation, OnTokens, Request
 from tertulia.engines.generation import Continuation, Reader
 from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
 from tertulia.engines.pieces import Pieces
-from tertulia.engines.recognise import DIALECTS, address, recognise
+from tertulia.engines.recognise import known, recognise
 from tertulia.engines.servers import Json, Part
 from tertulia.engines.slots import Slots
-from tertulia.engines.wire import TELL_SECONDS, Limits, Reply, Silence, Unreachable, Wire, WireError
+from tertulia.engines.wire import TELL_SECONDS, Limits, Reply, Wire
+from tertulia.errors import fit
 
 FORGONE = ("stream_options", "logprobs", "session_id")  # what is asked for only if the server takes it
-MEMORY = 4096  # texts whose ids are remembered
 SETTLE_SECONDS = 10.0  # after this long a slot is handed on, whatever the server says
 OnWait = Callable[[float, str], None]
 
@@ -61,34 +59,36 @@ class HttpEngine:
         retries: int = 5,
         patience: float = 300.0,
     ) -> None:
-        if dialect is not None and dialect not in DIALECTS:
-            raise EngineError(f"unknown dialect {dialect!r}: expected one of {', '.join(DIALECTS)}")
-        self._url, self._login = address(url)
-        self._model = model
-        self._dialect_name = dialect
-        self._key_env = api_key_env
-        self._key = os.environ.get(api_key_env, "")
+        self._address = Address(url, api_key_env)
+        self._asked = (model, known(dialect))
         self._max_connections = max_connections
         self._limits = (first_byte, progress)
         self._retries = retries
         self._patience = patience
         self._slots: Slots | None = None
-        self._texts: dict[tuple[str, bool], tuple[int, ...]] = {}
         self._forgone: set[str] = set()
         self._tired: dict[str, Patience] = {}  # paths whose last generation was cut for good
         self._told_wait = 0.0
+        self._questions: Questions
         self.on_wait: OnWait | None = None
         self.remarks: list[str] = []
-        self.info = EngineInfo(dialect or "", self._url, model or "", None, "ids")
+        self.info = EngineInfo(dialect or "", self._address.url, model or "", None, "ids")
 
     async def __aenter__(self) -> Self:
-        self._connect()
+        url, most = self._address.url, self._max_connections
+        self._wire = Wire(url, self._address.headers(), max_connections=most, on_wait=self._wait)
         try:
             with self._wall():
-                await self._probe()
+                self._questions, self.info = await recognise(self._ask, url, *self._asked)
         except BaseException:
             await self._wire.close()
             raise
+        self._dialect = self._questions.dialect
+        self._pieces = Pieces(self._questions.detokenize, self._questions.tokenize)
+        if self.info.slots:
+            self._slots = Slots(self.info.slots, self._settle)
+            # A llama.cpp server has about as many threads as slots, and a kept connection holds one of them.
+            self._wire.limit(min(most, self.info.slots + 2))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -98,31 +98,23 @@ class HttpEngine:
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of `text`; control tokens are parsed only with `special`. Short texts are asked for once."""
-        known = self._texts.get((text, special))
-        if known is not None:
-            return known
         with self._wall():
-            ids = await self._dialect.tokenize(text, special=special) if text else ()
-        if len(self._texts) >= MEMORY:
-            self._texts.clear()
-        if len(text) < MEMORY:
-            self._texts[text, special] = ids
-        return ids
+            return await self._questions.tokenize(text, special=special)
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens included."""
         with self._wall():
-            return await self._dialect.detokenize(ids) if ids else ""
+            return await self._questions.detokenize(ids)
 
     async def render(self, messages: Messages, options: Options = None) -> str | None:
         """Messages in the chat template, with the beginning of the model's turn; None if it cannot say."""
         with self._wall():
-            return await self._dialect.render(messages, options)
+            return await self._questions.render(messages, options)
 
     async def busy(self) -> int | None:
         """How many requests the server is working on; None where it does not say."""
         with self._wall():
-            return await self._dialect.running()
+            return await self._questions.running()
 
     async def release(self, path: str) -> None:
         """The path will not come back: its slot is free."""
@@ -239,7 +231,7 @@ class HttpEngine:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while idle < 2:  # a request that was on its way when it was stopped shows up a little later
                     await asyncio.sleep(0.02)
-                    busy = await self._dialect.busy_slots()
+                    busy = await self._questions.busy_slots()
                     idle = 0 if busy and slot in busy else idle + 1
         except (TimeoutError, Retryable, EngineError, Malformed):
             return
@@ -277,12 +269,7 @@ class HttpEngine:
         optional: bool = False,
     ) -> Reply:
         data = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
-        try:
-            reply = await self._wire.exchange(method, path, data, limits=limits, headers=headers, sink=sink)
-        except Unreachable as error:
-            raise Retryable(f"cannot be reached: {error}") from None
-        except WireError as error:
-            raise Retryable(str(error), silence=error.seconds if isinstance(error, Silence) else 0.0) from None
+        reply = await self._wire.exchange(method, path, data, limits=limits, headers=headers, sink=sink)
         if reply.status == 200 or (optional and reply.status in (404, 405, 501)):
             return reply
         raise self._failure(reply)
@@ -293,54 +280,30 @@ class HttpEngine:
         try:
             yield
         except Malformed as error:
-            raise EngineError(f"{self._url} sent a malformed answer: {error}") from None
+            raise EngineError(f"{self._address.url} sent a malformed answer: {error}") from None
         except Refused as error:
-            raise EngineError(f"{self._url} gave the request up: {error}") from None
+            raise EngineError(f"{self._address.url} gave the request up: {error}") from None
 
     def _failure(self, reply: Reply) -> Exception:
         told = told_by(reply.body)
         what = f"HTTP {reply.status}{f': {told}' if told.strip() else ''}"
         if reply.status in (401, 403):
-            secret = f"the API key in {self._key_env}" if self._key else "the name and password of its URL"
-            wants = (
-                f"refused {secret}" if self._key or self._login else f"wants an API key: put it into {self._key_env}"
-            )
-            return EngineError(f"{self._url} {wants} ({what})")
+            return self._address.closed(what)
         if reply.status in RETRIED_STATUS:
             return Retryable(what, retry_after(reply.headers.get("retry-after")))
-        return _Unwelcome(f"{self._url} refused the request ({what})", reply.body.decode("utf-8", "replace"))
+        return _Unwelcome(f"{self._address.url} refused the request ({what})", reply.body.decode("utf-8", "replace"))
 
     def _gave_up(self, failure: Retryable, patience: Patience) -> str:
         tries = f"{patience.attempts} attempt{'s' if patience.attempts > 1 else ''}"
         if failure.wait is not None and failure.wait > self._patience:
             tries += f", and it asks to wait {failure.wait:g} s"
-        return f"{self._url}: {failure} (gave up after {tries}); is the server running and able to cope?"
+        return f"{self._address.url}: {failure} (gave up after {tries}); is the server running and able to cope?"
 
     def _wait(self, seconds: float, what: str = "the server") -> None:
         now = asyncio.get_running_loop().time()
         if self.on_wait is not None and now - self._told_wait >= TELL_SECONDS / 2:  # many paths wait at once
             self._told_wait = now
-            self.on_wait(seconds, fit_for_screen(what))
-
-    # Finding out what the server is.
-
-    def _connect(self) -> None:
-        headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "tertulia"}
-        if self._login:
-            headers["Authorization"] = f"Basic {b64encode(self._login.encode()).decode()}"
-        elif self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-            if not self._key.isascii() or not self._key.isprintable():
-                raise EngineError(f"the API key in {self._key_env} has characters that no key has: only ASCII is sent")
-        self._wire = Wire(self._url, headers, max_connections=self._max_connections, on_wait=self._wait)
-
-    async def _probe(self) -> None:
-        self._dialect, self.info = await recognise(self._ask, self._url, self._model, self._dialect_name)
-        self._pieces = Pieces(self._dialect.detokenize, partial(self._dialect.tokenize, special=False))
-        if self.info.slots:
-            self._slots = Slots(self.info.slots, self._settle)
-            # A llama.cpp server has about as many threads as slots, and a kept connection holds one of them.
-            self._wire.limit(min(self._max_connections, self.info.slots + 2))
+            self.on_wait(seconds, fit(what, longest=300))
 
 
 class _Unwelcome(EngineError):

@@ -8,16 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from tertulia.engines.base import EngineError
 from tertulia.engines.beginnings import Beginnings, ReadsOnce, new_folder, remove
 from tertulia.engines.gguf import GgufFacts
-from tertulia.engines.hub import resolve_model
-from tertulia.engines.loading import load, pebble_path, read_through
-from tertulia.engines.memory import MemoryPlan, free_memory, plan_memory
+from tertulia.engines.loading import check, load, prepare
+from tertulia.engines.memory import MemoryPlan
 from tertulia.engines.progress import Progress, Tell, aside, untold
 
-MAX_SLOTS = 256  # llama.cpp's bound on sequences
-MAX_THREADS = 512  # and on threads
 SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
 
 
@@ -56,12 +52,7 @@ class EmbeddedEngine(ReadsOnce):
         timeout: float = 1800.0,
         tell: Tell = untold,
     ) -> None:
-        if not 1 <= slots <= MAX_SLOTS:
-            raise EngineError(f"{slots} paths in flight: the embedded engine takes 1 to {MAX_SLOTS}")
-        if context_per_slot < 1:
-            raise EngineError(f"a context of {context_per_slot} tokens: expected 1 or more")
-        if not 1 <= threads <= MAX_THREADS:
-            raise EngineError(f"{threads} threads: the embedded engine takes 1 to {MAX_THREADS}")
+        check(slots, context_per_slot, threads)
         super().__init__(
             "http://127.0.0.1",
             dialect="llama.cpp",
@@ -71,24 +62,29 @@ class EmbeddedEngine(ReadsOnce):
             patience=timeout,
             retries=1,
         )
-        self._asked = model
+        self._file = model
         self._slots_asked, self._context, self._threads = slots, context_per_slot, threads
         self._tell = untold if model is None else tell  # the small one is there at once
         # The port is open to every program and web page on this machine; the key keeps them out.
-        self._key = secrets.token_urlsafe(16)
+        self._address.key = secrets.token_urlsafe(16)
         self._server: Any = None
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        await aside(lambda: self._prepare(lambda progress: loop.call_soon_threadsafe(self._tell, progress)))
+
+        def tell(progress: Progress) -> None:
+            loop.call_soon_threadsafe(self._tell, progress)
+
+        self.facts, self.plan = await aside(lambda: prepare(self._file, self._slots_asked, self._context, tell))
         self._folder = new_folder() if self.facts.rolls_back else None
         try:
-            self._server = load(self.facts, self.plan, self._threads, SPARE_CONNECTIONS, self._key, self._folder)
+            key = self._address.key
+            self._server = load(self.facts, self.plan, self._threads, SPARE_CONNECTIONS, key, self._folder)
         except BaseException:
             remove(self._folder)
             raise
         self.beginnings = Beginnings(self._ask, self._folder) if self._folder else None
-        self._url = self._server.listening_address
+        self._address.url = self._server.listening_address
         try:
             await super().__aenter__()
             # A server that is closed before its loop has begun never ends; this answer comes from the loop.
@@ -96,8 +92,8 @@ class EmbeddedEngine(ReadsOnce):
         except BaseException:
             await self.__aexit__()
             raise
-        name = str(self._asked) if str(self._asked).startswith("ollama:") else self.facts.file.name
-        self.info = replace(self.info, name="embedded", model=name, url=self._url, rolls_back=self.facts.rolls_back)
+        name = str(self._file) if str(self._file).startswith("ollama:") else self.facts.file.name
+        self.info = replace(self.info, name="embedded", model=name, rolls_back=self.facts.rolls_back)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -105,11 +101,3 @@ class EmbeddedEngine(ReadsOnce):
         # Deleting the server ends it; what was under way ends first, for its connections are closed.
         self._server = None
         remove(self._folder)
-
-    def _prepare(self, tell: Tell) -> None:
-        """Everything before the load, which lets no Python run: it must not come as a surprise."""
-        file = pebble_path() if self._asked is None else resolve_model(self._asked, tell)
-        self.facts = GgufFacts.read(file)
-        self.plan = plan_memory(self.facts, self._slots_asked, self._context, free_memory())
-        tell(Progress(self.plan.line))
-        read_through(self.facts, tell)

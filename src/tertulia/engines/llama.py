@@ -9,16 +9,13 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from tertulia.engines.answer import Fields, Malformed, number, shown
-from tertulia.engines.asking import Messages, Options, said
-from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Json, Part, ServerTokenizer
+from tertulia.engines.base import Request
+from tertulia.engines.servers import SEED_LIMIT, Dialect, Json, Part
 
-SLICE_TOKENS = 128
 TOLD = "tokens stop_type stopping_word truncated tokens_evaluated timings/cache_n"  # of the answer
-MOST_SLOTS = 4096  # no server has more
 
 
-class LlamaCpp(ServerTokenizer):
+class LlamaCpp(Dialect):
     """Ids in, ids out, a slot for each path, in stretches of 128 tokens instead of one stream.
 
     Its stream drops the ids of tokens that end inside a character, which would lose tokens of every script
@@ -28,26 +25,9 @@ class LlamaCpp(ServerTokenizer):
     """
 
     name = "llama.cpp"
-    slice_tokens = SLICE_TOKENS
+    slice_tokens = 128
     streams: ClassVar[bool] = False
     stop_ids = False
-    _beginning = ""
-
-    async def probe(self, url: str, listed: Fields) -> EngineInfo:
-        props = Fields(await self.ask("GET", "/props"), "/props")
-        context = props.child("default_generation_settings").count("n_ctx") or listed.child("meta").count("n_ctx")
-        slots = props.count("total_slots")
-        end = await self.tokenize(props.text("eos_token"), special=True)
-        beginning = (await self.asked("/tokenize", {"content": "", "add_special": True})).ids("tokens")
-        self._beginning = await self.detokenize(beginning) if beginning else ""
-        return self.info(
-            url,
-            context or None,
-            end_ids=end if len(end) == 1 else (),
-            chat_template=props.text("chat_template") or None,
-            beginning=self._beginning,
-            slots=slots if slots and slots <= MOST_SLOTS else None,
-        )
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         stop = [*request.stop, *stop_texts]
@@ -87,31 +67,3 @@ class LlamaCpp(ServerTokenizer):
         part.full = payload.raw("truncated") is True
         part.prompt_tokens = payload.count("tokens_evaluated", part.odd)
         part.cached = payload.count("timings/cache_n", part.odd)
-
-    async def _encode(self, text: str, special: bool) -> list[int]:
-        # Some models have control tokens that it parses in any case (gpt-oss: <|start|>, <|channel|>, <|message|>).
-        body = {"content": text, "add_special": False, "parse_special": special}
-        return (await self.asked("/tokenize", body)).ids("tokens")
-
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        return (await self.asked("/detokenize", {"tokens": list(ids)})).text("content", needed=True)
-
-    async def render(self, messages: Messages, options: Options = None) -> str | None:
-        answer = await self.ask("POST", "/apply-template", said(messages, options), optional=True)
-        if not isinstance(answer, dict):
-            return None
-        text = Fields(answer, "/apply-template").text("prompt", needed=True)
-        # The server takes the beginning-of-text away, for it would put it back itself when it encodes.
-        return text if text.startswith(self._beginning) else self._beginning + text
-
-    async def running(self) -> int | None:
-        busy = await self.busy_slots()
-        return None if busy is None else len(busy)
-
-    async def busy_slots(self) -> set[int] | None:
-        """Slots that the server is working for; None where it does not say."""
-        slots = await self.ask("GET", "/slots", optional=True)
-        if not isinstance(slots, list):
-            return None
-        fields = [Fields(slot, "/slots") for slot in slots]
-        return {slot.count("id") or 0 for slot in fields if slot.raw("is_processing") is True}

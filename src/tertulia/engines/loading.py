@@ -8,11 +8,47 @@ from typing import Any
 
 from tertulia.engines.base import EngineError
 from tertulia.engines.gguf import GgufFacts, shards_of
-from tertulia.engines.memory import MemoryPlan, size
+from tertulia.engines.hub import resolve_model
+from tertulia.engines.memory import MemoryPlan, free_memory, plan_memory, size
 from tertulia.engines.progress import Progress, Tell
 from tertulia.errors import TertuliaError
 
+MAX_SLOTS = 256  # llama.cpp's bound on sequences
+MAX_THREADS = 512  # and on threads
 READ_AT_ONCE = 1 << 24
+
+
+def check(slots: int, context: int, threads: int) -> None:
+    """Sees to it that llama.cpp takes these numbers.
+
+    Raises:
+        EngineError: One of them is out of bounds.
+    """
+    if not 1 <= slots <= MAX_SLOTS:
+        raise EngineError(f"{slots} paths in flight: the embedded engine takes 1 to {MAX_SLOTS}")
+    if context < 1:
+        raise EngineError(f"a context of {context} tokens: expected 1 or more")
+    if not 1 <= threads <= MAX_THREADS:
+        raise EngineError(f"{threads} threads: the embedded engine takes 1 to {MAX_THREADS}")
+
+
+def prepare(model: Path | str | None, slots: int, context: int, tell: Tell) -> tuple[GgufFacts, MemoryPlan]:
+    """Everything before the load, which lets no Python run: it must not come as a surprise.
+
+    Args:
+        model: As `EmbeddedEngine` takes it.
+        slots: How many are asked for.
+        context: Tokens of each.
+        tell: Told of a download, of the plan, and of how far the reading is.
+
+    Returns:
+        What the file says of its model, and how it is made to fit into memory.
+    """
+    facts = GgufFacts.read(pebble_path() if model is None else resolve_model(model, tell))
+    plan = plan_memory(facts, slots, context, free_memory())
+    tell(Progress(plan.line))
+    read_through(facts, tell)
+    return facts, plan
 
 
 def pebble_path() -> Path:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from tertulia.engines.answer import Fields
+from tertulia.engines.asking import Ask, LlamaQuestions, Questions, SglangQuestions, VllmQuestions
 from tertulia.engines.base import EngineError, EngineInfo
 from tertulia.engines.llama import LlamaCpp
-from tertulia.engines.servers import Ask, Dialect, OpenAI, Vllm
+from tertulia.engines.openai import OpenAI
+from tertulia.engines.servers import Dialect
 from tertulia.engines.sglang import Sglang
+from tertulia.engines.vllm import Vllm
 
-DIALECTS: dict[str, type[Dialect]] = {kind.name: kind for kind in (LlamaCpp, Vllm, Sglang, OpenAI)}
+DIALECTS: dict[str, tuple[type[Dialect], type[Questions]]] = {
+    "llama.cpp": (LlamaCpp, LlamaQuestions),
+    "vllm": (Vllm, VllmQuestions),
+    "sglang": (Sglang, SglangQuestions),
+    "openai": (OpenAI, Questions),
+}
+"""Each kind of server: how generations are asked for, and everything else."""
 OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
 SIGNS = (
     ("/props", "llama.cpp", "default_generation_settings"),
@@ -21,29 +29,19 @@ SIGNS = (
 """Where to ask, and the kind of server whose answer has this field."""
 
 
-def address(url: str) -> tuple[str, str]:
-    """The URL of a server without "/v1", and "name:password" where it had them, which no message may show.
+def known(dialect: str | None) -> str | None:
+    """The name of a dialect; None to find out.
 
     Raises:
-        EngineError: It is no such URL.
+        EngineError: There is none of this name.
     """
-    shown = url.rpartition("@")[2]
-    why = ""
-    try:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        port = "" if parts.port is None else f":{parts.port}"
-        host = (parts.hostname or "").encode("idna").decode()
-        login = unquote(f"{parts.username or ''}:{parts.password or ''}") if "@" in parts.netloc else ""
-        if parts.scheme in ("http", "https") and host:
-            host = f"[{host}]" if ":" in host else host
-            return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/").removesuffix("/v1"), login
-    except ValueError as error:
-        why = f" ({error})"
-    raise EngineError(f"{shown!r} is no server's URL{why}: expected something like http://localhost:8000")
+    if dialect is not None and dialect not in DIALECTS:
+        raise EngineError(f"unknown dialect {dialect!r}: expected one of {', '.join(DIALECTS)}")
+    return dialect
 
 
-async def recognise(ask: Ask, url: str, model: str | None, dialect: str | None) -> tuple[Dialect, EngineInfo]:
-    """The server's dialect and what it is; `model` and `dialect` where they are known.
+async def recognise(ask: Ask, url: str, model: str | None, dialect: str | None) -> tuple[Questions, EngineInfo]:
+    """What can be asked of the server, and what it is; `model` and `dialect` where they are known.
 
     Raises:
         EngineError: It does not have that model, or is to say which one and does not.
@@ -52,8 +50,9 @@ async def recognise(ask: Ask, url: str, model: str | None, dialect: str | None) 
     listed = [Fields(entry, "/v1/models") for entry in _entries(models)]
     name = dialect or await _kind(ask, listed)
     entry = _chosen(listed, url, model, name)
-    spoken = DIALECTS[name](ask, model or entry.text("id"))
-    return spoken, await spoken.probe(url, entry)
+    spoken, questions = DIALECTS[name]
+    server = questions(ask, spoken(model or entry.text("id")))
+    return server, await server.probe(url, entry)
 
 
 async def _kind(ask: Ask, listed: list[Fields]) -> str:

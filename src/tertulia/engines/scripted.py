@@ -83,7 +83,7 @@ class ScriptedEngine:
         logprob: float | Callable[[str, str], float] = -0.1,
     ) -> None:
         self._vocabulary = Vocabulary()
-        self._pieces = self._vocabulary.pieces
+        self.pieces = self._vocabulary.pieces
         self._function: Script | None = None if isinstance(script, Mapping) else (script or think)
         self._turns = {path: deque(texts) for path, texts in script.items()} if isinstance(script, Mapping) else {}
         self._faults = {path: deque(kinds) for path, kinds in (faults or {}).items()}
@@ -118,7 +118,7 @@ class ScriptedEngine:
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens included."""
-        return b"".join(self._pieces[token] for token in ids).decode("utf-8", "replace")
+        return b"".join(self.pieces[token] for token in ids).decode("utf-8", "replace")
 
     async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
         """Play the path's next text, as far as `max_tokens` and the stops let it."""
@@ -180,12 +180,12 @@ class ScriptedEngine:
                 finish = "cut"
                 break
             ended = token_id == self._end
-            tokens.append(self._token(token_id, "" if ended else pieces.decode(self._pieces[token_id]), request))
+            tokens.append(self._token(token_id, "" if ended else pieces.decode(self.pieces[token_id]), request))
             if on_tokens is not None:
                 on_tokens(tokens[-1:])
             stop = matcher.feed(tokens[-1].text)
             if stop is None and token_id in request.stop_ids:
-                stop = self._pieces[token_id].decode()
+                stop = self.pieces[token_id].decode()
             if stop is not None or ended:
                 finish = "end" if stop is None else "stop"
                 break

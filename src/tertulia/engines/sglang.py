@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tertulia.engines.answer import Fields, Malformed, number
-from tertulia.engines.asking import Messages, Options, beginning, said
-from tertulia.engines.base import EngineInfo, Request
-from tertulia.engines.servers import SEED_LIMIT, Json, Part, ServerTokenizer, stop_reason
+from tertulia.engines.base import Request
+from tertulia.engines.servers import SEED_LIMIT, Dialect, Json, Part
 
 
-class Sglang(ServerTokenizer):
+class Sglang(Dialect):
     """SGLang's `/generate`, which every version serves with ids in and out.
 
     By default its stream repeats all that was said with every token; stretches of 256 tokens keep that short,
@@ -22,14 +21,6 @@ class Sglang(ServerTokenizer):
 
     name = "sglang"
     slice_tokens = 256
-    decoded = "text"
-
-    async def probe(self, url: str, listed: Fields) -> EngineInfo:
-        about = await self.ask("GET", "/get_model_info", optional=True)
-        context = listed.count("max_model_len")
-        if context is None and isinstance(about, dict):
-            context = Fields(about).count("context_length")
-        return self.info(url, context, beginning=await beginning(self))
 
     def body(self, request: Request, stop_texts: Sequence[str], slot: int | None) -> tuple[str, Json]:
         return "/generate", {
@@ -53,8 +44,7 @@ class Sglang(ServerTokenizer):
         reason = about.raw("finish_reason")
         if reason is not None:
             ended = Fields({"type": reason} if isinstance(reason, str) else reason, "finish_reason")
-            part.end(ended.text("type"), ended.text("message"))
-            part.matched = stop_reason(ended, "matched")
+            part.end(ended.text("type"), ended.text("message"), ended.raw("matched"))
         if "output_ids" not in payload and payload.text("text"):
             raise Malformed("this SGLang tells no token ids (output_ids): update it, or use dialect 'openai'")
         known = len(part.ids)
@@ -96,7 +86,3 @@ class Sglang(ServerTokenizer):
         if missing < 0 or (missing > left_out and (part.finish or part.repeats is False)):
             raise wrong
         return ids[len(known) :] if part.repeats else ids
-
-    async def render(self, messages: Messages, options: Options = None) -> str | None:
-        body = {**said(messages, options), "max_tokens": 1, "return_token_ids": True}
-        return await self.rendered_ids("/v1/chat/completions", body, "prompt_token_ids")

@@ -17,27 +17,14 @@ from urllib.parse import quote, urlsplit
 import httptools
 
 from tertulia.engines.answer import Malformed
+from tertulia.engines.base import EngineError
+from tertulia.engines.patience import Retryable
 
+CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 4.0  # servers drop idle connections after 5 seconds or more
 TELL_SECONDS = 10.0  # how often a waiting exchange says that it waits
 MOST_HEAD = 1 << 20
 MOST_BODY = 1 << 24
-
-
-class WireError(Exception):
-    """The exchange failed below HTTP: no connection, connection lost, or silence."""
-
-
-class Unreachable(WireError):
-    """No connection could be opened."""
-
-
-class Silence(WireError):
-    """Nothing new came for `seconds`."""
-
-    def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(why)
-        self.seconds = seconds
 
 
 Limits = tuple[float, float]
@@ -118,7 +105,7 @@ class _Link(asyncio.Protocol):
         begun = self._exchange is not None and self._reply is not None
         if begun and error is None and not {"content-length", "transfer-encoding"} & self._headers.keys():
             self._finish()
-        self.fail(WireError(f"connection lost{f' ({error})' if error else ''}"))
+        self.fail(Retryable(f"connection lost{f' ({error})' if error else ''}"))
 
     def fail(self, error: Exception) -> None:
         exchange, self._exchange = self._exchange, None
@@ -209,7 +196,6 @@ class Wire:
         url: "http://host:port/prefix" or https.
         headers: Sent with every request.
         max_connections: Requests at the same time; more of them wait.
-        connect_timeout: Seconds to open a connection.
         on_wait: Told now and then how many seconds an exchange has been waiting for something new.
     """
 
@@ -219,22 +205,21 @@ class Wire:
         headers: Mapping[str, str],
         *,
         max_connections: int,
-        connect_timeout: float = 10.0,
         on_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         parts = urlsplit(url)
-        self.url = url
+        self._url = url
         self._host = parts.hostname or ""
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         lines = {"Host": parts.netloc.encode("idna").decode(), **headers}
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._connect_timeout = connect_timeout
         self._on_wait = on_wait
         self._idle: list[_Link] = []
         self._busy: set[_Link] = set()
-        self._room = asyncio.Semaphore(max_connections)
+        self._closed = False
+        self.limit(max_connections)
 
     async def exchange(
         self,
@@ -252,8 +237,9 @@ class Wire:
         the answer has to be there within the first of the limits.
 
         Raises:
-            WireError: No connection, connection lost, or silence.
+            Retryable: No connection, connection lost, or silence.
             Malformed: The answer is not HTTP.
+            EngineError: The wire was closed.
         """
         extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         length = f"Content-Length: {len(body)}\r\n\r\n"
@@ -265,11 +251,9 @@ class Wire:
                 exchange = link.send(data, sink)
                 try:
                     return await self._wait(link, exchange, limits)
-                except Silence:
-                    raise
-                except WireError:
+                except Retryable as failure:
                     # The server had closed a kept connection before it saw the request: not a failure.
-                    if fresh or exchange.heard:
+                    if fresh or exchange.heard or failure.silence:
                         raise
 
     def limit(self, connections: int) -> None:
@@ -277,13 +261,16 @@ class Wire:
         self._room = asyncio.Semaphore(connections)
 
     async def close(self) -> None:
-        """Close all connections; exchanges under way fail."""
+        """Close all connections; exchanges under way fail for good."""
+        self._closed = True
         for link in (*self._idle, *self._busy):
-            link.fail(WireError("closed"))
+            link.fail(self._end())
         self._idle.clear()
         await asyncio.sleep(0)  # the event loop closes the sockets in its next round
 
     async def _link(self) -> tuple[_Link, bool]:
+        if self._closed:
+            raise self._end()
         loop = asyncio.get_running_loop()
         while self._idle:
             link = self._idle.pop()
@@ -291,13 +278,16 @@ class Wire:
                 return link, False
             link.abort()
         try:
-            async with asyncio.timeout(self._connect_timeout):
+            async with asyncio.timeout(CONNECT_SECONDS):
                 _, link = await loop.create_connection(lambda: _Link(loop), self._host, self._port, ssl=self._tls)
         except TimeoutError:
-            raise Unreachable(f"no connection within {self._connect_timeout:g} s") from None
+            raise Retryable(f"cannot be reached: no connection within {CONNECT_SECONDS:g} s") from None
         except OSError as error:
-            raise Unreachable(_reason(error)) from None
+            raise Retryable(f"cannot be reached: {_reason(error)}") from None
         return link, True
+
+    def _end(self) -> EngineError:
+        return EngineError(f"{self._url}: the engine was closed while it was at work")
 
     async def _wait(self, link: _Link, exchange: _Exchange, limits: Limits) -> Reply:
         loop, (first, between) = link.loop, limits
@@ -309,7 +299,7 @@ class Wire:
             most = between if exchange.progress else first
             if silence >= most:
                 what = "nothing new" if exchange.progress else "no answer" if not exchange.heard else "no token"
-                link.fail(Silence(f"{what} for {most:g} s", most))
+                link.fail(Retryable(f"{what} for {most:g} s", silence=most))
                 return
             if silence >= TELL_SECONDS:
                 self._on_wait(silence)
