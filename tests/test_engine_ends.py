@@ -15,6 +15,7 @@ from tertulia.engines.base import EngineError, Request, Token
 from tertulia.engines.generation import Continuation
 from tertulia.engines.servers import Part
 from tertulia.engines.sglang import Sglang
+from tertulia.engines.usage import Usage
 from test_engine_http import IDS, STREAMS, WHOLE, ask, serving
 
 THOUGHT = WHOLE.partition("</think>")[0]
@@ -121,7 +122,7 @@ async def test_a_stop_that_comes_first_is_an_empty_generation_that_stopped() -> 
             assert (generation.text, generation.finish, generation.stop) == ("Plan: start", "stop", "Plan: start")
             assert generation.count >= 1
     work = Continuation(Request("p", (), "", 5, stop=("</think>",)), None, None)
-    work.add(Part(finish="stop", count=1, text=True), [])
+    work.add(Part(finish="stop", usage=Usage(count=1), text=True), [])
     assert (work.result().finish, work.result().count) == ("stop", 1)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from engine_fakes import STORY, Fake, Trouble
+from tertulia.engines.address import Address
 from tertulia.engines.base import TEXT_ID, EngineError, Generation, Request, Token
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.llama import LlamaCpp
@@ -326,7 +327,7 @@ async def test_a_connection_with_bytes_that_nobody_asked_for_is_not_used_again()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with server:
-        wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", {}, max_connections=1)
+        wire = Wire(Address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), max_connections=1)
         for _ in range(3):
             assert (await wire.exchange("GET", "/", limits=(5.0, 5.0))).body == b"{}"
         await wire.close()

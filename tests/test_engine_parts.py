@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tertulia.engines.address import retry_after
 from tertulia.engines.base import StopMatcher
-from tertulia.engines.patience import Patience, Retryable, retry_after
+from tertulia.engines.patience import Patience, Retryable
 from tertulia.engines.pieces import BROKEN, Pieces
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.engines.slots import Slots

@@ -119,12 +119,10 @@ class ReadsOnce(HttpEngine):
             return generation
         return replace(generation, cached_tokens=max(0, generation.cached_tokens - read))
 
-    async def _exchange(
-        self, work: Continuation, stop_texts: Sequence[str], slot: int | None, on_tokens: OnTokens | None
-    ) -> Retryable | None:
+    async def _exchange(self, work: Continuation, stop_texts: Sequence[str], slot: int | None) -> Retryable | None:
         if self.beginnings is not None and slot is not None and not work.tokens:
             await self.beginnings.put(work.request.path, work.request.ids, slot)
-        return await super()._exchange(work, stop_texts, slot, on_tokens)
+        return await super()._exchange(work, stop_texts, slot)
 
 
 def new_folder() -> Path:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import quote
 
-from tertulia.engines.address import Address
-from tertulia.engines.answer import Fields, Malformed, Refused, decoded, told_by, told_in
+from tertulia.engines.address import KEY, Address, Unwelcome
+from tertulia.engines.answer import Fields, Malformed, Refused, decoded, told_in
 from tertulia.engines.asking import Messages, Options, Questions
 from tertulia.engines.base import EngineError, EngineInfo, Generation, OnTokens, Request
 from tertulia.engines.generation import Continuation, Reader
-from tertulia.engines.patience import RETRIED_STATUS, Patience, Retryable, retry_after
+from tertulia.engines.patience import Patience, Retryable
 from tertulia.engines.pieces import Pieces
 from tertulia.engines.recognise import known, recognise
 from tertulia.engines.servers import Json, Part
@@ -52,7 +52,7 @@ class HttpEngine:
         *,
         model: str | None = None,
         dialect: str | None = None,
-        api_key_env: str = "TERTULIA_API_KEY",
+        api_key_env: str = KEY,
         max_connections: int = 256,
         first_byte: float = 150.0,
         progress: float = 60.0,
@@ -63,8 +63,7 @@ class HttpEngine:
         self._asked = (model, known(dialect))
         self._max_connections = max_connections
         self._limits = (first_byte, progress)
-        self._retries = retries
-        self._patience = patience
+        self._bounds = (retries, patience)
         self._slots: Slots | None = None
         self._forgone: set[str] = set()
         self._tired: dict[str, Patience] = {}  # paths whose last generation was cut for good
@@ -75,11 +74,10 @@ class HttpEngine:
         self.info = EngineInfo(dialect or "", self._address.url, model or "", None, "ids")
 
     async def __aenter__(self) -> Self:
-        url, most = self._address.url, self._max_connections
-        self._wire = Wire(url, self._address.headers(), max_connections=most, on_wait=self._wait)
+        self._wire = Wire(self._address, max_connections=self._max_connections, on_wait=self._wait)
         try:
-            with self._wall():
-                self._questions, self.info = await recognise(self._ask, url, *self._asked)
+            with self._address.wall():
+                self._questions, self.info = await recognise(self._ask, self._address.url, *self._asked)
         except BaseException:
             await self._wire.close()
             raise
@@ -88,7 +86,7 @@ class HttpEngine:
         if self.info.slots:
             self._slots = Slots(self.info.slots, self._settle)
             # A llama.cpp server has about as many threads as slots, and a kept connection holds one of them.
-            self._wire.limit(min(most, self.info.slots + 2))
+            self._wire.limit(min(self._max_connections, self.info.slots + 2))
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -98,22 +96,22 @@ class HttpEngine:
 
     async def tokenize(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Ids of `text`; control tokens are parsed only with `special`. Short texts are asked for once."""
-        with self._wall():
+        with self._address.wall():
             return await self._questions.tokenize(text, special=special)
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens included."""
-        with self._wall():
+        with self._address.wall():
             return await self._questions.detokenize(ids)
 
     async def render(self, messages: Messages, options: Options = None) -> str | None:
         """Messages in the chat template, with the beginning of the model's turn; None if it cannot say."""
-        with self._wall():
+        with self._address.wall():
             return await self._questions.render(messages, options)
 
     async def busy(self) -> int | None:
         """How many requests the server is working on; None where it does not say."""
-        with self._wall():
+        with self._address.wall():
             return await self._questions.running()
 
     async def release(self, path: str) -> None:
@@ -140,19 +138,19 @@ class HttpEngine:
             )
         work = Continuation(request, room, on_tokens)
         tired = self._tired.pop(request.path, None)
-        patience = tired or Patience(self._retries, self._patience)
-        with self._wall():
+        patience = tired or Patience(*self._bounds)
+        with self._address.wall():
             stop_texts = await self._stop_texts(request)
             async with self._slots.hold(request.path) if self._slots else nullcontext() as slot:
                 while work.finish is None:
-                    failure = await self._exchange(work, stop_texts, slot, on_tokens)
+                    failure = await self._exchange(work, stop_texts, slot)
                     if failure is None or work.finish is not None:
                         continue
                     if slot is not None and failure.silence:  # it is still at work on what was just given up
                         await self._settle(slot)
                     if not await patience.wait(failure, self._wait):
                         if tired or not work.tokens:
-                            raise EngineError(self._gave_up(failure, patience)) from None
+                            raise self._address.gave_up(failure, patience) from None
                         self._tired[request.path] = patience
                         break
             if not work.tokens and (work.finish == "length" or not work.silent):
@@ -163,13 +161,11 @@ class HttpEngine:
 
     # One exchange of a generation.
 
-    async def _exchange(
-        self, work: Continuation, stop_texts: Sequence[str], slot: int | None, on_tokens: OnTokens | None
-    ) -> Retryable | None:
+    async def _exchange(self, work: Continuation, stop_texts: Sequence[str], slot: int | None) -> Retryable | None:
         """Ask for what is missing and take in what comes, also when this fails; the failure, if it may pass."""
         request = work.rest(self._dialect.slice_tokens)
         part = Part(prompt=request.ids, most=request.max_tokens, text=self.info.mode == "text")
-        reader = Reader(self._take, part, self._pieces.now, work, on_tokens)
+        reader = Reader(self._take, part, self._pieces.now, work)
         failure = None
         try:
             await self._send_for(request, stop_texts, slot, reader)
@@ -180,8 +176,8 @@ class HttpEngine:
         texts: list[str] = part.texts
         if self.info.mode == "ids":
             texts, work.pending = await self._pieces.texts(part.ids, work.pending)
-        work.add(part, texts, reader.told)
-        self._remark(part.odd)
+        work.add(part, texts, reader.progress)
+        self._remark(part.usage.odd)
         return failure
 
     async def _send_for(self, request: Request, stop_texts: Sequence[str], slot: int | None, reader: Reader) -> None:
@@ -194,7 +190,7 @@ class HttpEngine:
                 sink = reader if self._dialect.streams else None
                 reply = await self._send("POST", path, body, self._limits, headers=headers, sink=sink)
                 break
-            except _Unwelcome as error:
+            except Unwelcome as error:
                 named = next((name for name in FORGONE if name in body and name in error.told), None)
                 if named is None:
                     raise
@@ -239,7 +235,7 @@ class HttpEngine:
     # Asking the server.
 
     async def _ask(self, method: str, path: str, body: Json | None = None, *, optional: bool = False) -> Any:
-        patience = Patience(self._retries, self._patience)
+        patience = Patience(*self._bounds)
         limits = (self._limits[1], self._limits[1])
         while True:
             try:
@@ -247,7 +243,7 @@ class HttpEngine:
                 break
             except Retryable as failure:
                 if not await patience.wait(failure, self._wait):
-                    raise EngineError(self._gave_up(failure, patience)) from None
+                    raise self._address.gave_up(failure, patience) from None
         if reply.status != 200:
             return None
         try:
@@ -272,43 +268,10 @@ class HttpEngine:
         reply = await self._wire.exchange(method, path, data, limits=limits, headers=headers, sink=sink)
         if reply.status == 200 or (optional and reply.status in (404, 405, 501)):
             return reply
-        raise self._failure(reply)
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        """Whatever the server answers becomes one kind of error here."""
-        try:
-            yield
-        except Malformed as error:
-            raise EngineError(f"{self._address.url} sent a malformed answer: {error}") from None
-        except Refused as error:
-            raise EngineError(f"{self._address.url} gave the request up: {error}") from None
-
-    def _failure(self, reply: Reply) -> Exception:
-        told = told_by(reply.body)
-        what = f"HTTP {reply.status}{f': {told}' if told.strip() else ''}"
-        if reply.status in (401, 403):
-            return self._address.closed(what)
-        if reply.status in RETRIED_STATUS:
-            return Retryable(what, retry_after(reply.headers.get("retry-after")))
-        return _Unwelcome(f"{self._address.url} refused the request ({what})", reply.body.decode("utf-8", "replace"))
-
-    def _gave_up(self, failure: Retryable, patience: Patience) -> str:
-        tries = f"{patience.attempts} attempt{'s' if patience.attempts > 1 else ''}"
-        if failure.wait is not None and failure.wait > self._patience:
-            tries += f", and it asks to wait {failure.wait:g} s"
-        return f"{self._address.url}: {failure} (gave up after {tries}); is the server running and able to cope?"
+        raise self._address.refused(reply.status, reply.headers, reply.body)
 
     def _wait(self, seconds: float, what: str = "the server") -> None:
         now = asyncio.get_running_loop().time()
         if self.on_wait is not None and now - self._told_wait >= TELL_SECONDS / 2:  # many paths wait at once
             self._told_wait = now
             self.on_wait(seconds, fit(what, longest=300))
-
-
-class _Unwelcome(EngineError):
-    """The server does not take the request as it is; `told` is all that it says."""
-
-    def __init__(self, message: str, told: str) -> None:
-        super().__init__(message)
-        self.told = told

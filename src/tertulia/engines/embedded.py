@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from tertulia.engines.beginnings import Beginnings, ReadsOnce, new_folder, remove
+from tertulia.engines.beginnings import Beginnings, ReadsOnce
 from tertulia.engines.gguf import GgufFacts
-from tertulia.engines.loading import check, load, prepare
+from tertulia.engines.loading import SPARE_CONNECTIONS, check, loaded
 from tertulia.engines.memory import MemoryPlan
-from tertulia.engines.progress import Progress, Tell, aside, untold
-
-SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
+from tertulia.engines.progress import Tell, untold
 
 
 class EmbeddedEngine(ReadsOnce):
@@ -63,28 +60,16 @@ class EmbeddedEngine(ReadsOnce):
             retries=1,
         )
         self._file = model
-        self._slots_asked, self._context, self._threads = slots, context_per_slot, threads
+        self._sizes = (slots, context_per_slot, threads)
         self._tell = untold if model is None else tell  # the small one is there at once
         # The port is open to every program and web page on this machine; the key keeps them out.
         self._address.key = secrets.token_urlsafe(16)
-        self._server: Any = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-
-        def tell(progress: Progress) -> None:
-            loop.call_soon_threadsafe(self._tell, progress)
-
-        self.facts, self.plan = await aside(lambda: prepare(self._file, self._slots_asked, self._context, tell))
-        self._folder = new_folder() if self.facts.rolls_back else None
-        try:
-            key = self._address.key
-            self._server = load(self.facts, self.plan, self._threads, SPARE_CONNECTIONS, key, self._folder)
-        except BaseException:
-            remove(self._folder)
-            raise
-        self.beginnings = Beginnings(self._ask, self._folder) if self._folder else None
-        self._address.url = self._server.listening_address
+        self._loaded = await loaded(self._file, *self._sizes, self._address.key, self._tell)
+        self.facts, self.plan = self._loaded.facts, self._loaded.plan
+        self.beginnings = Beginnings(self._ask, self._loaded.folder) if self._loaded.folder else None
+        self._address.url = self._loaded.url
         try:
             await super().__aenter__()
             # A server that is closed before its loop has begun never ends; this answer comes from the loop.
@@ -98,6 +83,4 @@ class EmbeddedEngine(ReadsOnce):
 
     async def __aexit__(self, *error: object) -> None:
         await super().__aexit__(*error)
-        # Deleting the server ends it; what was under way ends first, for its connections are closed.
-        self._server = None
-        remove(self._folder)
+        self._loaded.close()

@@ -11,9 +11,9 @@ from dataclasses import replace
 from tertulia.engines.answer import Malformed, Refused, told_by
 from tertulia.engines.base import TEXT_ID, Finish, Generation, OnTokens, Request, StopMatcher, Token
 from tertulia.engines.servers import CONTROL_LIKE, Part
+from tertulia.engines.usage import Tally
 from tertulia.engines.wire import EventSplitter
 
-SLACK = 16  # tokens that a server may count beyond what was asked for, such as an end of text
 PAGE = 2000  # bytes that are kept of an answer that is no stream, for the message
 GOLDEN = 0x9E3779B9  # spreads the seeds of consecutive exchanges
 
@@ -41,18 +41,16 @@ class Continuation:
         self.pending: tuple[int, ...] = ()
         self.end_id: int | None = None
         self._left = request.max_tokens if room is None else min(request.max_tokens, room - len(request.ids))
-        self._on_tokens = on_tokens
+        self.on_tokens = on_tokens
         self._matcher = StopMatcher(request.stop)
         self._stop: str | None = None
         self._assumed = False
         self.silent = False
-        self._usage: Part | None = None
-        self._count = 0
-        self._counted = True
+        self._tally = Tally(request)
 
     def rest(self, longest: int | None) -> Request:
         """What is still to be asked, at most `longest` tokens of it."""
-        left = self._left - self._count
+        left = self._left - self._tally.count
         return replace(
             self.request,
             ids=self.request.ids + tuple([token.id for token in self.tokens if token.id != TEXT_ID]),
@@ -69,9 +67,7 @@ class Continuation:
             texts: The text of each of its tokens.
             told: How many of its tokens `on_tokens` has seen already.
         """
-        if self._usage is None:
-            self._usage = part
-        self.silent = part.count == 1 or (part.text and not part.count)
+        self.silent = part.usage.count == 1 or (part.text and not part.usage.count)
         came = [Token(*token) for token in zip(part.ids, texts, part.logprobs, strict=True)]
         for at, token in enumerate(came):
             if self._stops(token):
@@ -79,37 +75,26 @@ class Continuation:
                 break
         if self.finish is None:
             self._conclude(part, came)
-        self._count += self._generated(part, came)
+        self._tally.add(part.usage, len(came), part.most, text=part.text, stopped=self.finish == "stop")
         self.tokens += came
-        if self.finish is None and (part.full or self._count >= self._left):
+        if self.finish is None and (part.full or self._tally.count >= self._left):
             self.finish = "length"
-        if self._on_tokens is not None and len(came) > told:
-            self._on_tokens(came[told:])
+        if self.on_tokens is not None and len(came) > told:
+            self.on_tokens(came[told:])
 
     def result(self) -> Generation:
         """The generation; what is not finished was cut."""
-        usage = self._usage or Part()
-        prompt, cached = self._prompt_tokens(usage), usage.cached
+        tally = self._tally
         return Generation(
             tokens=tuple(self.tokens),
             finish=self.finish or "cut",
             stop=self._stop,
-            prompt_tokens=prompt,
-            cached_tokens=cached if cached is None or cached <= prompt else None,
-            count=self._count,
+            prompt_tokens=tally.prompt,
+            cached_tokens=tally.cached,
+            count=tally.count,
             stop_assumed=self._assumed,
-            counted=self._counted,
+            counted=tally.known,
         )
-
-    def _prompt_tokens(self, usage: Part) -> int:
-        """Length of the context as the server counts it, if that can be."""
-        told, known = usage.prompt_tokens, 0 if usage.text else len(self.request.ids)
-        most = len(self.request.text.encode()) + 1024 if usage.text else known + SLACK
-        if told is not None and not known <= told <= most:
-            usage.odd.append(f"prompt_tokens {told}")
-            self._counted = self._counted and not usage.text
-            return known
-        return known if told is None else told
 
     def _stops(self, token: Token) -> bool:
         self._stop = self._matcher.feed(token.text)
@@ -125,29 +110,13 @@ class Continuation:
             return token
         return replace(token, text=token.text[: -self._matcher.after])
 
-    def _generated(self, part: Part, came: Sequence[Token]) -> int:
-        """Generated tokens: ids are counted here; how many tokens a chunk of text is, the server tells.
-
-        What it tells is believed where it can be: every chunk is a token at least, and hardly more are made than
-        were asked for.
-        """
-        if not part.text:
-            return len(came)
-        told = part.count
-        most = None if part.most is None else part.most + SLACK
-        if told is not None and ((most is not None and told > most) or (came and told < 1)):
-            part.odd.append(f"completion_tokens {told} of {part.most}")
-            told = None
-        self._counted &= told is not None and part.prompt_tokens is not None
-        return len(came) if told is None else max(told, int(self.finish == "stop"))
-
     def _conclude(self, part: Part, came: list[Token]) -> None:
         """What the server's reason to finish means where the tokens hold no stop."""
         request = self.request
         if part.finish == "length":
             # A server that gives nothing when asked for something will give nothing the next time. How much is
             # missing is not known where text is not counted.
-            self.finish = None if came and not (part.text and part.count is None) else "length"
+            self.finish = None if came and not (part.text and part.usage.count is None) else "length"
         elif part.finish == "stop" and part.matched in request.stop_ids:
             self._take_stop(came, Token(int(part.matched or 0), ""))
         elif part.finish == "stop" and part.matched in request.stop:
@@ -193,24 +162,18 @@ class Reader:
         take: Puts a payload into a part.
         part: What is filled.
         text_of: Text of an id as far as known.
-        work: What the stream continues.
-        on_tokens: Told of tokens at once; their text may not be whole yet.
+        work: What the stream continues; who listens to it is told of tokens at once. Their text may not be whole yet.
     """
 
     def __init__(
-        self,
-        take: Callable[[Part, bytes], None],
-        part: Part,
-        text_of: Callable[[int], str],
-        work: Continuation,
-        on_tokens: OnTokens | None,
+        self, take: Callable[[Part, bytes], None], part: Part, text_of: Callable[[int], str], work: Continuation
     ) -> None:
         self.part = part
-        self.told = self.progress = 0
+        self.progress = 0  # tokens that were told
         self.enough = False
         self._take = take
         self._text_of = text_of
-        self._on_tokens = on_tokens
+        self._on_tokens = work.on_tokens
         self._events = EventSplitter()
         self._other = b""  # what came before the first event
         self._begun = self._done = False
@@ -254,16 +217,16 @@ class Reader:
                 elif payload and not self.enough:
                     self._take(part, payload)
                     if part.most is not None and len(part.ids) > part.most:
-                        part.odd.append(f"more than the {part.most} tokens that were asked for")
-                        part.shorten(part.most)
+                        part.usage.odd.append(f"more than the {part.most} tokens that were asked for")
+                        del part.ids[part.most :], part.texts[part.most :], part.logprobs[part.most :]
                         part.finish, self.enough = "length", True
         finally:
             self._tell()
 
     def _tell(self) -> None:
-        part, told = self.part, self.told
+        part, told = self.part, self.progress
         new = list(zip(part.ids[told:], part.texts[told:], part.logprobs[told:], strict=True))
         if self._on_tokens is not None and new:
             self._on_tokens([Token(id, self._text_of(id) or text, logprob) for id, text, logprob in new])
-        self.told = self.progress = len(part.ids)
+        self.progress = len(part.ids)
         self.enough |= any([self._watch.feed(text) is not None for _, text, _ in new])

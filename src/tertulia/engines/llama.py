@@ -65,5 +65,5 @@ class LlamaCpp(Dialect):
             raise Malformed(f"stop_type is {shown(payload.raw('stop_type'))}, expected limit, word or eos")
         part.matched = payload.text("stopping_word") or None
         part.full = payload.raw("truncated") is True
-        part.prompt_tokens = payload.count("tokens_evaluated", part.odd)
-        part.cached = payload.count("timings/cache_n", part.odd)
+        part.usage.prompt = payload.count("tokens_evaluated", part.usage.odd)
+        part.usage.cached = payload.count("timings/cache_n", part.usage.odd)

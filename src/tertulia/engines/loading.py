@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tertulia.engines.base import EngineError
+from tertulia.engines.beginnings import new_folder, remove
 from tertulia.engines.gguf import GgufFacts, shards_of
 from tertulia.engines.hub import resolve_model
 from tertulia.engines.memory import MemoryPlan, free_memory, plan_memory, size
-from tertulia.engines.progress import Progress, Tell
+from tertulia.engines.progress import Progress, Tell, aside
 from tertulia.errors import TertuliaError
 
 MAX_SLOTS = 256  # llama.cpp's bound on sequences
 MAX_THREADS = 512  # and on threads
+SPARE_CONNECTIONS = 4  # for questions to the tokenizer while all slots are busy
 READ_AT_ONCE = 1 << 24
+
+
+class Loaded:
+    """llama.cpp's server in this process.
+
+    Attributes:
+        facts: What the file says of its model.
+        plan: How it was made to fit into memory.
+        folder: Where slots are saved; None for a model that cannot go back in its cache.
+        url: Where it listens.
+    """
+
+    def __init__(self, facts: GgufFacts, plan: MemoryPlan, threads: int, key: str) -> None:
+        self.facts, self.plan = facts, plan
+        self.folder = new_folder() if facts.rolls_back else None
+        try:
+            self._server = load(facts, plan, threads, key, self.folder)
+        except BaseException:
+            remove(self.folder)
+            raise
+        self.url: str = self._server.listening_address
+
+    def close(self) -> None:
+        """Deleting the server ends it; what was under way ends first, once its connections are closed."""
+        self._server = None
+        remove(self.folder)
 
 
 def check(slots: int, context: int, threads: int) -> None:
@@ -32,23 +61,33 @@ def check(slots: int, context: int, threads: int) -> None:
         raise EngineError(f"{threads} threads: the embedded engine takes 1 to {MAX_THREADS}")
 
 
-def prepare(model: Path | str | None, slots: int, context: int, tell: Tell) -> tuple[GgufFacts, MemoryPlan]:
-    """Everything before the load, which lets no Python run: it must not come as a surprise.
+async def loaded(model: Path | str | None, slots: int, context: int, threads: int, key: str, tell: Tell) -> Loaded:
+    """A model's server, up. What lets no Python run comes last, so that it is no surprise.
 
     Args:
         model: As `EmbeddedEngine` takes it.
         slots: How many are asked for.
         context: Tokens of each.
+        threads: Threads that compute.
+        key: What a request must carry.
         tell: Told of a download, of the plan, and of how far the reading is.
 
-    Returns:
-        What the file says of its model, and how it is made to fit into memory.
+    Raises:
+        EngineError: There is no such model, it does not fit into memory, or llama.cpp cannot load it.
     """
-    facts = GgufFacts.read(pebble_path() if model is None else resolve_model(model, tell))
-    plan = plan_memory(facts, slots, context, free_memory())
-    tell(Progress(plan.line))
-    read_through(facts, tell)
-    return facts, plan
+    loop = asyncio.get_running_loop()
+
+    def told(progress: Progress) -> None:
+        loop.call_soon_threadsafe(tell, progress)
+
+    def prepare() -> tuple[GgufFacts, MemoryPlan]:
+        facts = GgufFacts.read(pebble_path() if model is None else resolve_model(model, told))
+        plan = plan_memory(facts, slots, context, free_memory())
+        told(Progress(plan.line))
+        read_through(facts, told)
+        return facts, plan
+
+    return Loaded(*await aside(prepare), threads, key)
 
 
 def pebble_path() -> Path:
@@ -80,14 +119,13 @@ def read_through(facts: GgufFacts, tell: Tell) -> None:
                 tell(Progress(text, min(1.0, read / max(1, facts.size))))
 
 
-def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str, folder: Path | None) -> Any:
+def load(facts: GgufFacts, plan: MemoryPlan, threads: int, key: str, folder: Path | None) -> Any:
     """llama.cpp's server on a loopback port.
 
     Args:
         facts: Of the model.
         plan: How it fits into memory.
         threads: Threads that compute.
-        spare: Connections beside those of the slots.
         key: What a request must carry.
         folder: Where slots are saved; None where they are not.
 
@@ -103,7 +141,7 @@ def load(facts: GgufFacts, plan: MemoryPlan, threads: int, spare: int, key: str,
     params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{plan.kv_type.upper()}")
     params.kv_unified = False  # with one common cache each path would pay for the length of all
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    params.n_threads_http = plan.slots + spare + 2
+    params.n_threads_http = plan.slots + SPARE_CONNECTIONS + 2
     params.api_keys = [key]
     params.special = True  # control tokens have a text, so that they can be stop strings
     params.cache_ram_mib = 0  # paths keep their slots: nothing is to be kept elsewhere

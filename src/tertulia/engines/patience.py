@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
-import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
-
-RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Retryable(Exception):
@@ -30,14 +25,14 @@ class Patience:
     Args:
         retries: Attempts after the first.
         seconds: Bound on the sum of all waits, silences of the server included.
-        first: Longest first wait; it doubles each time up to 8 seconds. The wait itself is random below that
-            (full jitter), so that paths that failed together do not come back together.
+
+    The first wait is at most a quarter of a second; that doubles each time up to 8 seconds. The wait itself is random
+    below it (full jitter), so that paths that failed together do not come back together.
     """
 
-    def __init__(self, retries: int, seconds: float, first: float = 0.25) -> None:
-        self._retries = retries
-        self._seconds = seconds
-        self._next = first
+    def __init__(self, retries: int, seconds: float) -> None:
+        self._retries, self.seconds = retries, seconds
+        self._next = 0.25
         self.waited = 0.0
         self.attempts = 1
 
@@ -53,7 +48,7 @@ class Patience:
         if failure.wait is not None:
             # Nobody comes early, and everybody a little apart.
             pause = failure.wait + random.uniform(0, min(1.0, 0.1 * failure.wait))
-        if self.attempts > self._retries or self.waited + pause > self._seconds:
+        if self.attempts > self._retries or self.waited + pause > self.seconds:
             return False
         self._next = min(8.0, 2 * self._next)
         self.attempts += 1
@@ -62,17 +57,3 @@ class Patience:
             tell(pause, f"another attempt: {failure}")
         await asyncio.sleep(pause)
         return True
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or an HTTP date; None if there is none to read."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

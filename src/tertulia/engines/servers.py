@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from tertulia.engines.answer import Fields, Malformed, Refused
 from tertulia.engines.base import Mode, Request
+from tertulia.engines.usage import Usage
 
 Json = dict[str, Any]
 SEED_LIMIT = 2**31 - 1  # every server takes a seed below this
@@ -36,10 +37,7 @@ class Part:
         finish: "length", "stop" or "end" in the server's opinion; None while it goes on.
         matched: Stop string or stop id, where the server says.
         full: The context is full.
-        prompt_tokens: Length of the context, None until the server says.
-        cached: Tokens of the context from its cache, None where the server does not say.
-        count: Generated tokens as the server counts them, None where it does not.
-        odd: Counts that cannot be and were ignored.
+        usage: What the server counts.
         repeats: Whether every event repeats what came before (SGLang); None until that is seen.
         prompt: The context that was sent.
         most: Tokens that were asked for, None where that is not known.
@@ -52,10 +50,7 @@ class Part:
     finish: str | None = None
     matched: str | int | None = None
     full: bool = False
-    prompt_tokens: int | None = None
-    cached: int | None = None
-    count: int | None = None
-    odd: list[str] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
     repeats: bool | None = None
     prompt: tuple[int, ...] = ()
     most: int | None = None
@@ -69,10 +64,6 @@ class Part:
             self.texts.append(text)
             self.logprobs += logprobs if len(logprobs) == len(ids) else [None] * len(ids)
 
-    def shorten(self, length: int) -> None:
-        """Forget what came after so many."""
-        del self.ids[length:], self.texts[length:], self.logprobs[length:]
-
     def end(self, reason: str, why: str = "", matched: object = None) -> None:
         """Note why the server ended: whatever is neither a stop nor a length nor a failure is an end of text.
 
@@ -85,14 +76,6 @@ class Part:
             raise Refused(f"{reason}: {why}" if why else reason)
         self.finish = "stop" if reason == "stop" else "length" if reason.lower() in FULL else "end"
         self.matched = matched if isinstance(matched, str) or type(matched) is int else None
-
-    def usage(self, usage: Fields, details: Fields) -> None:
-        """Take in what the server counted; what it does not tell stays as it was."""
-        prompt, count = usage.count("prompt_tokens", self.odd), usage.count("completion_tokens", self.odd)
-        self.prompt_tokens = self.prompt_tokens if prompt is None else prompt
-        self.count = self.count if count is None else count
-        held = details.count("cached_tokens", self.odd)
-        self.cached = self.cached if held is None else held
 
 
 class Dialect:
@@ -145,7 +128,7 @@ class Completions(Dialect):
             if "finish_reason" in choice:
                 part.end(choice.text("finish_reason"), matched=choice.raw("stop_reason"))
         usage = payload.child("usage")
-        part.usage(usage, usage.child("prompt_tokens_details"))
+        part.usage.take(usage, usage.child("prompt_tokens_details"))
 
     def ids(self, part: Part, choice: Fields) -> Sequence[int]:
         """Ids of the tokens of a choice."""

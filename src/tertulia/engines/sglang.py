@@ -54,7 +54,7 @@ class Sglang(Dialect):
         rows = rows[known:] if len(rows) == known + len(new) else rows
         same = [row[1] for row in rows] == new
         part.add(new, "", [number(row[0]) for row in rows] if same else ())
-        part.usage(about, about)
+        part.usage.take(about, about)
 
     @staticmethod
     def _new_ids(part: Part, ids: list[int], total: int | None) -> list[int]:

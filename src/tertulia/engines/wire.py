@@ -8,14 +8,13 @@ knows no redirects, proxies or compression, for no inference server needs them.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import quote, urlsplit
 
 import httptools
 
+from tertulia.engines.address import Address, unreachable
 from tertulia.engines.answer import Malformed
 from tertulia.engines.base import EngineError
 from tertulia.engines.patience import Retryable
@@ -73,15 +72,10 @@ class _Link(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.last = loop.time()
-        self.transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport
         self._exchange: _Exchange | None = None
 
-    @property
-    def alive(self) -> bool:
-        return self.transport is not None and not self.transport.is_closing()
-
     def send(self, data: bytes, sink: Sink | None) -> _Exchange:
-        assert self.transport is not None
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._reply: Reply | None = None
@@ -90,11 +84,6 @@ class _Link(asyncio.Protocol):
         self._exchange = _Exchange(self.loop.create_future(), sink, self.loop.time())
         self.transport.write(data)
         return self._exchange
-
-    def abort(self) -> None:
-        self._exchange = None
-        if self.transport is not None:
-            self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -105,14 +94,14 @@ class _Link(asyncio.Protocol):
         begun = self._exchange is not None and self._reply is not None
         if begun and error is None and not {"content-length", "transfer-encoding"} & self._headers.keys():
             self._finish()
-        self.fail(Retryable(f"connection lost{f' ({error})' if error else ''}"))
+        self.abort(Retryable(f"connection lost{f' ({error})' if error else ''}"))
 
-    def fail(self, error: Exception) -> None:
+    def abort(self, error: Exception | None = None) -> None:
+        """Close the connection; an exchange that is still waited for ends with the error."""
         exchange, self._exchange = self._exchange, None
-        if exchange is not None and not exchange.done.done():
+        if exchange is not None and error is not None and not exchange.done.done():
             exchange.done.set_exception(error)
-        if self.transport is not None:
-            self.transport.abort()
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -130,12 +119,12 @@ class _Link(asyncio.Protocol):
             self._pass_on(exchange, len(data))  # what came before the broken place still counts
         except Exception as error:
             # A sink's error ends its own exchange; raised here it would only reach the event loop's log.
-            self.fail(error)
+            self.abort(error)
             return
         if self._whole:
             self._finish()
         elif wrong is not None:
-            self.fail(wrong)
+            self.abort(wrong)
 
     def on_message_begin(self) -> None:
         if self._whole:  # bytes nobody asked for, after the answer
@@ -193,28 +182,21 @@ class Wire:
     """Sends requests to one server and keeps its connections.
 
     Args:
-        url: "http://host:port/prefix" or https.
-        headers: Sent with every request.
+        address: Where the server is, and what every request carries.
         max_connections: Requests at the same time; more of them wait.
         on_wait: Told now and then how many seconds an exchange has been waiting for something new.
     """
 
     def __init__(
         self,
-        url: str,
-        headers: Mapping[str, str],
+        address: Address,
         *,
         max_connections: int,
         on_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        parts = urlsplit(url)
-        self._url = url
-        self._host = parts.hostname or ""
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._port = parts.port or (443 if self._tls else 80)
-        self._prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
-        lines = {"Host": parts.netloc.encode("idna").decode(), **headers}
-        self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self._address = address
+        self._where, self._prefix = address.where(), address.prefix()
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in address.headers().items())
         self._on_wait = on_wait
         self._idle: list[_Link] = []
         self._busy: set[_Link] = set()
@@ -264,7 +246,7 @@ class Wire:
         """Close all connections; exchanges under way fail for good."""
         self._closed = True
         for link in (*self._idle, *self._busy):
-            link.fail(self._end())
+            link.abort(self._end())
         self._idle.clear()
         await asyncio.sleep(0)  # the event loop closes the sockets in its next round
 
@@ -274,20 +256,20 @@ class Wire:
         loop = asyncio.get_running_loop()
         while self._idle:
             link = self._idle.pop()
-            if link.alive and loop.time() - link.last < IDLE_SECONDS:
+            if not link.transport.is_closing() and loop.time() - link.last < IDLE_SECONDS:
                 return link, False
             link.abort()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, link = await loop.create_connection(lambda: _Link(loop), self._host, self._port, ssl=self._tls)
+                _, link = await loop.create_connection(lambda: _Link(loop), **self._where)
         except TimeoutError:
             raise Retryable(f"cannot be reached: no connection within {CONNECT_SECONDS:g} s") from None
         except OSError as error:
-            raise Retryable(f"cannot be reached: {_reason(error)}") from None
+            raise Retryable(f"cannot be reached: {unreachable(error)}") from None
         return link, True
 
     def _end(self) -> EngineError:
-        return EngineError(f"{self._url}: the engine was closed while it was at work")
+        return EngineError(f"{self._address.url}: the engine was closed while it was at work")
 
     async def _wait(self, link: _Link, exchange: _Exchange, limits: Limits) -> Reply:
         loop, (first, between) = link.loop, limits
@@ -299,7 +281,7 @@ class Wire:
             most = between if exchange.progress else first
             if silence >= most:
                 what = "nothing new" if exchange.progress else "no answer" if not exchange.heard else "no token"
-                link.fail(Retryable(f"{what} for {most:g} s", silence=most))
+                link.abort(Retryable(f"{what} for {most:g} s", silence=most))
                 return
             if silence >= TELL_SECONDS:
                 self._on_wait(silence)
@@ -317,7 +299,7 @@ class Wire:
             timer.cancel()
             self._busy.discard(link)
         link.last = loop.time()
-        if link.reusable and link.alive:
+        if link.reusable and not link.transport.is_closing():
             self._idle.append(link)
         else:
             link.abort()
@@ -345,11 +327,3 @@ class EventSplitter:
     def end(self) -> list[bytes]:
         """The payload of a last line without an end."""
         return self.feed(b"\n")
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
-    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
-        return "connection refused"
-    return error.strerror or str(error) or type(error).__name__
