@@ -201,23 +201,21 @@ class Session:
         return f"{story}/c{before}"
 
 
-PACKAGED = {"method": tuple(METHODS), "frame": tuple(FRAMES)}  # names that nothing of a user's own may take
+OWN: Any = {"method": (METHODS, known.METHODS), "router": (ROUTERS, known.ROUTERS), "frame": (FRAMES, known.FRAMES)}
+PACKAGED = {setting: tuple(objects) for setting, (objects, _) in OWN.items()}  # names that nothing of a user's may take
 
 
 def _named(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings in which a method, a router or a frame that was given itself stands by its name."""
     made = {name: value for name, value in settings.items() if value is not None}
-    own: Any = (("method", METHODS, known.METHODS), ("router", ROUTERS, known.ROUTERS), ("frame", FRAMES, known.FRAMES))
-    for setting, objects, names in own:
-        value: Any = made.get(setting)
-        if value is None or isinstance(value, str):
+    for setting, (objects, names) in OWN.items():
+        if isinstance(value := made.get(setting, ""), str):
             continue
         name = str(getattr(value, "name", None) or getattr(value, "__name__", type(value).__name__))
         if not callable(value) or (name in PACKAGED[setting] and objects[name] is not value):
             raise TertuliaError(f"the {setting} {name!r} is no class or function with a name of its own: give one")
-        objects[name] = value
+        objects[name], made[setting] = value, name
         names += [] if name in names else [name]
-        made[setting] = name
     return made
 
 

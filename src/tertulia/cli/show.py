@@ -18,6 +18,7 @@ from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
     from tertulia.circle.events import Event
+    from tertulia.circle.path import Step
     from tertulia.cli.view import View
 
 File = Annotated[FilePath, typer.Argument(metavar="JOURNAL", help="What --journal kept, or a file under a log folder.")]
@@ -73,7 +74,6 @@ class Story:
             TertuliaError: A record is none of this program. One line.
         """
         from tertulia.circle.events import Event
-        from tertulia.circle.thinker import read_step
 
         asked = {"question": self.question, "settings": self.settings, "model": self.header.get("model", "a model")}
         mode = next((record["mode"] for record in self.records if "mode" in record), "ids")
@@ -81,7 +81,7 @@ class Story:
         for record in self.records:
             value = {name: item for name, item in record.items() if name != "key"}
             index = value.get("path") if "place" in value else None
-            if index is not None and (count := read_step(record["key"], value).generated):
+            if index is not None and (count := _step(record).generated):
                 yield Event("tokens", index, {"count": count}, live=False)
             yield Event(str(value.get("kind")), index, value, live=False)
 
@@ -106,15 +106,13 @@ class Story:
     def to_json(self) -> dict[str, Any]:
         """What `tertulia solve --json` prints, as far as a journal tells it."""
         from tertulia.circle.path import Path, TokenCounts
-        from tertulia.circle.thinker import read_step
         from tertulia.result import path_json, saved_by
 
         paths: dict[int, Path] = {}
         for record in self.records:
             if "place" in record:
-                step = read_step(record["key"], {name: item for name, item in record.items() if name != "key"})
                 index, name = record["path"], record["key"].rpartition("/")[0]
-                paths.setdefault(index, Path(index, name, exact=record["mode"] == "ids")).apply(step)
+                paths.setdefault(index, Path(index, name, exact=record["mode"] == "ids")).apply(_step(record))
         told = [paths[index] for index in sorted(paths)]
         ends = self.settings.get("consensus_stop") or self.settings.get("settle")
         verdict = self.verdict or {"answer": None, "votes": {}, "spoke": 0, "tie": False, "settled": False}
@@ -158,6 +156,17 @@ def read(file: FilePath, name: str | None = None) -> Story:
         raise TertuliaError(f"the journal {file} holds no circle {name!r}: use one of {names}")
     chosen = name or next(iter(circles))
     return Story(file, chosen, header, circles[chosen])
+
+
+def _step(record: Mapping[str, Any]) -> Step:
+    from tertulia.circle.path import Step
+
+    try:
+        return Step.from_json({name: item for name, item in record.items() if name != "key"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise TertuliaError(
+            f"the record {record['key']!r} is no step of this program ({error!r}): give another journal"
+        ) from None
 
 
 def _meeting(record: Mapping[str, Any]) -> dict[str, Any]:
