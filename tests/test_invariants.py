@@ -205,8 +205,6 @@ class NoWayBack(Recorder):
 @given(plain, st.integers(0, 10_000))
 def test_a_model_that_cannot_roll_back_loses_no_thought_and_is_not_forked(asked: dict[str, Any], story: int) -> None:
     asked |= {"last_call": 0, "ask_answer": False}
-    if asked["frame"] == "quotes":
-        asked["frame"] = "working"
     possible(PLAIN, asked)
     told = asyncio.run(tell(NoWayBack(random_script(story)), profile=PLAIN, **asked))
     assert not any(is_fork(request) for request, _ in told.engine.answered)
