@@ -172,6 +172,25 @@ def test_the_pace_of_a_run_is_told_with_the_most_that_is_left() -> None:
     assert pace.line(140.0) == "400 tokens, 10 tokens/s, 1 of 2 paths done, at most 70 s left"
 
 
+def test_a_silent_server_is_told_on_both_views_until_it_speaks(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = Event("waiting", None, {"seconds": 20.2, "what": "the server"})
+    LineView().observe(waiting)
+    assert capsys.readouterr().err == "waiting for the server, 20 s\n"
+    View().observe(waiting)
+    assert capsys.readouterr().err == ""
+
+    async def watch(*events: Event) -> str:
+        console = Console(file=StringIO(), force_terminal=True, width=100, height=20)
+        view = LiveView(console)
+        for event in (_start(2, 1000), *events):
+            view.observe(event)
+        view.close()
+        return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+    assert "waiting for the server, 20 s" in asyncio.run(watch(waiting))
+    assert "waiting for" not in asyncio.run(watch(waiting, Event("tokens", 0, {"count": 3})))
+
+
 def test_a_beginning_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     view = LineView()
     for text, done in (("8 slots", None), ("loading m.gguf", 0.1), ("loading m.gguf", 1.0)):

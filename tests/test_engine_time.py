@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine_fakes import Trouble
+from engine_fakes import Fake, Trouble
+from tertulia.api import Event, Session
 from tertulia.engines import wire
-from tertulia.engines.base import EngineError
+from tertulia.engines.base import EngineError, Request
 from tertulia.engines.client import HttpEngine
+from tertulia.errors import TertuliaError
+from tertulia.start import engine_for
 from test_engine_http import STREAMS, WHOLE, ask, serving
 
 
@@ -81,6 +84,33 @@ async def test_a_path_that_recovers_is_patient_again() -> None:
         assert (await ask(fake, engine)).finish == "cut"
         assert (await ask(fake, engine)).finish == "end"
         assert (await ask(fake, engine)).finish == "end"
+
+
+async def test_the_seconds_of_silence_can_be_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERTULIA_FIRST_BYTE", "0.2")
+    fakes = Fake("vllm", troubles=deque([Trouble(stall_after=0)])).serving()
+    async with asyncio.timeout(60), fakes as fake, engine_for(fake.url, None, 1, {}) as engine:
+        assert (await engine.generate(Request("p", (fake.think,), "", 400))).text == WHOLE
+    assert len(fake.bodies) == 2, "the silent answer was given up after the 0.2 s"
+    for name in ("TERTULIA_FIRST_BYTE", "TERTULIA_PROGRESS"):
+        for wrong in ("soon", "0", "-3", "nan", "inf"):
+            monkeypatch.setenv(name, wrong)
+            with pytest.raises(TertuliaError, match=f"{name} is '{wrong}': expected seconds"):
+                engine_for("http://127.0.0.1:9", None, 1, {})
+        monkeypatch.delenv(name)
+
+
+async def test_an_observer_is_told_how_long_the_engine_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "TELL_SECONDS", 0.1)
+    monkeypatch.setenv("TERTULIA_PROGRESS", "0.3")
+    told: list[Event] = []
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with asyncio.timeout(60), server:
+        with pytest.raises(EngineError, match=r"no answer for 0\.3 s"):
+            await Session(url, observer=told.append).__aenter__()
+    assert {(event.kind, event.path, event.data["what"]) for event in told} == {("waiting", None, "the server")}
+    assert all(0.1 <= event.data["seconds"] <= 0.3 for event in told)
 
 
 async def test_who_waits_is_told_for_what(monkeypatch: pytest.MonkeyPatch) -> None:

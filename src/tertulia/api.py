@@ -24,14 +24,13 @@ from tertulia.circle.path import Path, Span
 from tertulia.circle.routing import ROUTERS
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import Engine, EngineInfo
-from tertulia.engines.progress import Tell, untold
 from tertulia.errors import TertuliaError
 from tertulia.journal import Journal, reading
 from tertulia.methods import METHODS
 from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
 from tertulia.result import Result
 from tertulia.settings import Settings, resolve
-from tertulia.start import engine_for
+from tertulia.start import engine_for, telling
 from tertulia.wording import Wording
 
 __all__ = ["Event", "Observer", "Result", "Session", "solve", "solve_async"]
@@ -81,7 +80,7 @@ class Session:
         threads: Threads of the embedded engine.
         at_once: Circles under way at once; further questions wait.
         profile: What is known about the model; None to look it up by its name.
-        observer: Told what happens before the first question.
+        observer: Told what happens before the first question, and later how long the engine is waited for.
         **settings: Fields of `tertulia.settings.Settings` that all questions share; None stands for not given. A
             method, a router or a frame of your own may be given itself in place of a name.
     """
@@ -97,7 +96,7 @@ class Session:
         observer: Observer | None = None,
         **settings: Any,
     ) -> None:
-        self._tell = _teller(observer)
+        self._observer = observer
         self._asked = _named(settings)
         self._where = (engine, model, threads)
         self._profile = profile
@@ -116,7 +115,8 @@ class Session:
         if engine is not None and not isinstance(engine, str):
             self.engine = engine
         else:
-            made = engine_for(engine, model, threads, self._asked, circles=self._at_once, tell=self._tell)
+            tell, on_wait = telling(self._observer)
+            made = engine_for(engine, model, threads, self._asked, circles=self._at_once, tell=tell, on_wait=on_wait)
             self.engine = await self._stack.enter_async_context(made)
         embedded = engine is None
         name = model if embedded else model or self.engine.info.model
@@ -391,10 +391,3 @@ def _question(
 
     posed = problem(world_seed, difficulty or "default")
     return posed.question(language), str(posed.answer)
-
-
-def _teller(observer: Observer | None) -> Tell:
-    """Tells an observer what happens before the first step."""
-    if observer is None:
-        return untold
-    return lambda progress: observer(Event("loading", None, {"text": progress.text, "done": progress.done}))

@@ -48,7 +48,12 @@ async def _examine(engine: str | None, model: str | None, threads: int) -> bool:
         if check.fatal:
             fatal.append(check)
 
-    async with engine_for(engine, model, threads, {}, tell=Starting()) as entered:
+    starting = Starting()
+
+    def wait(seconds: float, what: str) -> None:
+        starting.show(f"waiting for {what}, {seconds:.0f} s", None)
+
+    async with engine_for(engine, model, threads, {}, tell=starting, on_wait=wait) as entered:
         _title(screen, entered.info)
         if isinstance(entered, EmbeddedEngine):
             for check in (memory(entered), instructions(), recommended(entered)):

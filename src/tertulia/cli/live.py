@@ -46,6 +46,7 @@ class LiveView(View):
         self._console = console or new_console()
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._changed = False
+        self._waiting = ""
         self._task: asyncio.Task[None] | None = None
         self._starting = True
         # Loading a model can take long. The cursor stays visible meanwhile: nothing could bring it back.
@@ -53,6 +54,7 @@ class LiveView(View):
 
     def observe(self, event: Event) -> None:
         """Takes in one event; meetings stay on the screen above the table."""
+        self._waiting = ""
         super().observe(event)
         self.scene.apply(event)
         if self._pace:
@@ -68,6 +70,13 @@ class LiveView(View):
         elif event.kind == "meeting":
             for line in lines[:1]:
                 self._say(line, "cyan")
+
+    def wait(self, text: str) -> None:
+        """Shows it under the table, until something happens."""
+        if self._live.is_started:
+            self._waiting = fit(text)
+        else:
+            super().wait(text)
 
     def close(self) -> None:
         """Draws a last time and gives the terminal back."""
@@ -93,7 +102,9 @@ class LiveView(View):
     def _draw(self) -> None:
         self._changed = False
         shown = [picture(self.scene, self._console.height - 1)]
-        if self._pace and not all(row.over for row in self.scene.paths):
+        if self._waiting:
+            shown.append(Text(self._waiting, style="yellow", overflow="ellipsis", no_wrap=True))
+        elif self._pace and not all(row.over for row in self.scene.paths):
             pace = self._pace.line(time.monotonic())
             shown.append(Text(pace, style="dim", overflow="ellipsis", no_wrap=True))
         self._live.update(Group(*shown), refresh=True)

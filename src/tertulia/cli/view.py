@@ -23,6 +23,12 @@ class View:
         """Takes in one event; called in the event loop."""
         if event.kind == "loading":
             self.starting.show(event.data["text"], event.data["done"])
+        elif event.kind == "waiting":
+            self.wait(f"waiting for {event.data['what']}, {event.data['seconds']:.0f} s")
+
+    def wait(self, text: str) -> None:
+        """Shows that the run waits for its engine."""
+        self.starting.show(text, None)
 
     def close(self) -> None:
         """Leaves the terminal in order; may be called twice, and from a signal handler."""

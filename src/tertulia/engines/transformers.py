@@ -303,7 +303,7 @@ class TransformersEngine(TransformersTokenizer):
         row.split = [*row.split, token] if told is None else []
         text = (told or "").replace("\ufffd", "")
         row.ids.append(token)
-        row.tokens.append(Token(token, text))
+        row.tokens.append(Token(token, text, logprob if row.request.logprobs else None))
         row.logprobs.append(logprob)
         stop = row.matcher.feed(text)
         if token in row.request.stop_ids:
