@@ -90,7 +90,7 @@ async def test_a_batch_of_paths_continues_as_each_path_alone(pebble):
         # One of the two hears something, so kept and new tokens lie at different places in the padded batch.
         asked = [
             request("long", (*long, *came[0].ids, *heard), seed=8),
-            request("short", (*short, *came[1].ids), seed=9, sampling=replace(FREE, temperature=0.7)),
+            request("short", (*short, *came[1].ids), seed=9, sampling=replace(FREE, temperature=0.7), logprobs=True),
         ]
         then = await asyncio.gather(*map(engine.generate, asked))
     assert engine.batches == [2, 2]
@@ -99,6 +99,7 @@ async def test_a_batch_of_paths_continues_as_each_path_alone(pebble):
         ids, start = [*before.ids, *after.ids], len(before.ids)
         drawn = [engine.sampled[before.path][place].logprob for place in range(start, len(ids))]
         assert torch.allclose(torch.tensor(drawn), logprobs_of(model, ids, start, temperature), atol=1e-4)
+        assert [token.logprob for token in after.tokens] == (drawn if before.logprobs else [None] * after.count)
         (alone,) = await ask(TransformersEngine(model, tokenizer), before)
         assert alone.ids == after.ids
 
