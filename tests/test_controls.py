@@ -17,11 +17,13 @@ from tertulia.circle.frames import FRAMES, Heard, Post
 from tertulia.engines.scripted import CONTROL, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm
-from tertulia.evaluation.controls import Orders, Wrong, orders
+from tertulia.evaluation.controls import Orders, Unrelated, Wrong, orders
 from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
+from tertulia.world.language import LANGUAGES
 
+PLAIN = Profile(name="any")
 FULL = Profile(name="small", wording="paper", summary_tokens=60, answer_tokens=12)
 READ = {"profile": AT_CLAIMS, "summaries": "read", "every": 7, "paths": 8}
 
@@ -196,7 +198,10 @@ def test_every_order_has_a_wrong_answer_in_a_box_and_something_that_would_close(
         ({"control": "wrong=8"}, "control is 'wrong=8': expected wrong=NUMBER, from 0 to 7"),
         ({"control": "wrong=-1"}, "control is 'wrong=-1': expected wrong=NUMBER, from 0 to 7"),
         ({"control": "false=often"}, "control is 'false=often': expected false=NUMBER, from 0 to 1"),
-        ({"control": "lies=2"}, "unknown control 'lies': use one of echo, recheck, self, false, wrong, orders"),
+        (
+            {"control": "lies=2"},
+            "unknown control 'lies': use one of echo, recheck, self, unrelated, false, wrong, orders",
+        ),
         ({"control": "wrong=2", "method": "independent"}, "paths of the method independent do not meet"),
         ({"control": "wrong=2", "method": "moa"}, "paths of the method moa do not meet"),
         ({"control": "wrong=2", "every": 0, "last_call": 0}, "these paths never meet: set every"),
@@ -214,3 +219,67 @@ def test_a_control_is_an_arm_and_no_business_of_independent_paths() -> None:
     assert one["control"] == "wrong=4" and resolve(PEBBLE, one).control == "wrong=4"
     alone = arm("independent").asked({"control": "wrong=4", "paths": 4})
     assert alone == {"method": "independent", "paths": 4}
+
+
+# --- peers of another question -----------------------------------------------------------------------
+
+
+def unrelated(mine: Post, peers: list[Post], seed: int = 1, language: str = "en", **asked: Any) -> tuple[Heard, Heard]:
+    """What a path without tags hears, and what it hears in its place of another question."""
+    settings = resolve(PLAIN, {"control": "unrelated", **asked})
+    words = Wording.load("plain", language)
+    frame = FRAMES[settings.frame](settings, words)
+    told = Unrelated(frame, settings, words, "").tell(mine, peers, peers, random.Random(seed))
+    return frame.tell(mine, peers, peers, random.Random(seed)), told
+
+
+def said(path: int, answer: str | None) -> Post:
+    return Post(path, None, AnswerClaims(answer), f"So path {path} has {answer}." if answer else "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_another_question_a_path_hears_a_working_and_an_answer_in_the_same_words(language: str) -> None:
+    real, told = unrelated(said(0, "7"), [said(1, "72"), said(2, "72")], language=language)
+    assert real.other == "72" and told.other not in (None, "72", "7")
+    assert told.finding == "differ" and told.interrupts and "72" not in told.text
+    working = re.search(r"\d+[-+*/]\d+=" + re.escape(told.other or "") + r"\.", told.text)
+    assert working, "the last sum of the other problem comes to its answer"
+    begin = Wording.load("plain", language).plain_working.partition("{working}")[0]
+    assert told.text.startswith(begin) and real.text.startswith(begin)
+
+
+def test_who_would_hear_nothing_hears_nothing_of_another_question() -> None:
+    for mine, peers in (("72", ["72", "7"]), ("7", ["7", "7"]), ("7", [None, None])):
+        real, told = unrelated(said(0, mine), [said(path, answer) for path, answer in enumerate(peers, 1)])
+        assert real.text == told.text == ""
+
+
+def test_another_question_is_drawn_from_the_seed_and_its_answer_is_never_ones_own() -> None:
+    peers = [said(1, "72"), said(2, "72")]
+    heard = [unrelated(said(0, "7"), peers, seed)[1] for seed in range(30)]
+    assert heard == [unrelated(said(0, "7"), peers, seed)[1] for seed in range(30)]
+    answers = {told.other for told in heard}
+    assert len(answers) > 10
+    for own in list(answers)[:5]:
+        assert all(unrelated(said(0, own), peers, seed)[1].other != own for seed in range(30))
+    choosers = [said(1, "B"), said(2, "B")]
+    letters = {unrelated(said(0, "A"), choosers, seed, answer_kind="choice")[1].other for seed in range(30)}
+    assert letters == {"B", "C", "D"}
+
+
+def test_counts_are_told_of_another_question_too() -> None:
+    real, told = unrelated(said(0, "7"), [*(said(path, "72") for path in (1, 2, 3)), said(4, "7")], counts=True)
+    assert "3 of 4" in real.text and "3 of 4" in told.text
+
+
+async def test_steps_of_another_question_are_marked_where_peers_would_be() -> None:
+    told = await tell(**READ, control="unrelated")
+    real = await tell(**READ)
+    assert heard_of(told) and {heard["step"] for heard in heard_of(told)} <= {1, 2, 3, 4, 5}
+    first, same = heard_of(told)[0], heard_of(real)[0]
+    assert (first["path"], first["step"]) == (same["path"], same["step"]) and first["other"] != same["other"]
+
+
+def test_counts_are_an_arm() -> None:
+    assert arm("leap:counts=true").asked({})["counts"] is True
+    assert resolve(PLAIN, arm("leap:counts=true").asked({})).counts and not resolve(PLAIN, arm("leap").asked({})).counts

@@ -16,7 +16,7 @@ from tertulia.settings import Settings, meeting_settings, resolve, table
     ("asked", "line"),
     [
         ({"router": "nearest"}, "unknown router 'nearest': use one of dispersed, clustered, hybrid, random"),
-        ({"method": "leep"}, "unknown method 'leep': use one of independent, leap, leap-single, moa"),
+        ({"method": "leep"}, "unknown method 'leep': use one of independent, leap, leap-single, longer, moa"),
         ({"preset": "papers"}, "unknown preset 'papers': use one of tertulia, paper"),
         ({"mode": "async"}, "unknown mode 'async': use one of sync, board"),
         ({"frame": "list"}, "unknown frame 'list': use one of digest, quotes, working, answer"),

@@ -25,7 +25,7 @@ VoteRule = Literal["majority", "shortest-majority"]
 ThinkingBy = Literal["sentence", "prompt"]
 Thinking = Literal["on", "off", "auto"]
 
-METHODS = ["independent", "leap", "leap-single", "moa"]
+METHODS = ["independent", "leap", "leap-single", "longer", "moa"]
 ROUTERS = ["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 FRAMES = ["digest", "quotes", "working", "answer"]
 """Names of ways to spend tokens, of routers and of frames; a user's own are added where they are registered."""
@@ -111,7 +111,7 @@ class Settings(BaseModel):
         return places and self.paths > 1 and self.method not in WITHOUT_MEETINGS
 
 
-WITHOUT_MEETINGS = ("independent", "moa")
+WITHOUT_MEETINGS = ("independent", "longer", "moa")
 """Methods whose paths never meet."""
 
 

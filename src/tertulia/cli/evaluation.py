@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 FAILED = 1  # exit code: some circles failed
 FOLDER = Path("evaluations")
-EXAMPLE = "independent, leap, leap-single, moa, early-stop, echo, false, recheck, self; or as leap:heard=2,every=512"
+EXAMPLE = (
+    "independent, leap, leap-single, longer, moa, early-stop, echo, false, recheck, self, unrelated; "
+    "or as leap:heard=2,every=512"
+)
 
 TASKS = "aime2024, aime2025, aimo2025, aqua, gpqa-diamond, gsm8k, gym, math500, mawps, mgsm, svamp, world"
 Task = Annotated[str, typer.Argument(help=f"One of {TASKS}.")]

@@ -17,8 +17,10 @@ from tertulia.settings import METHODS, WITHOUT_MEETINGS, Settings, meeting_setti
 
 REFERENCE = "independent"
 """The arm that others are compared to: it gets as many paths as their tokens buy."""
-PLACEBOS = ("echo", "false", "recheck", "self")
+PLACEBOS = ("echo", "false", "recheck", "self", "unrelated")
 EARLY_STOP = "early-stop"
+LONGER = "longer"
+"""The arm of one path, which gets the tokens that a circle with meetings spent."""
 NAMES: tuple[str, ...] = (*METHODS, EARLY_STOP, *PLACEBOS)
 
 
@@ -40,6 +42,11 @@ class Arm:
     def placebo(self) -> bool:
         """Whether its meetings hold no peers' information."""
         return self.name in PLACEBOS
+
+    @property
+    def meets(self) -> bool:
+        """Whether it is a method with meetings, and they hold peers' information."""
+        return self.method not in WITHOUT_MEETINGS and not self.placebo
 
     @property
     def reference(self) -> bool:
@@ -100,17 +107,25 @@ def arm(text: str) -> Arm:
 def arms(texts: Sequence[str]) -> list[Arm]:
     """Reads arms and puts them in the order in which they must run.
 
-    Placebos come after the methods, because false markers are made up at the rate that was really seen; the
-    reference comes last, because it gets as many paths as the tokens of the others buy.
+    Placebos come after the methods, because false markers are made up at the rate that was really seen, and so does
+    the one longer path, because it gets the tokens that a circle spent; the reference comes last, because it gets as
+    many paths as the tokens of the others buy.
 
     Raises:
-        TertuliaError: As `arm`; or an arm is there twice.
+        TertuliaError: As `arm`; an arm is there twice; or nothing says how long the longer path may be.
     """
     found = [arm(text) for text in texts]
     for at, one in enumerate(found):
         if one.slug in [other.slug for other in found[:at]]:
             raise TertuliaError(f"the method {one.label} is there twice: name it once, or give it other settings")
-    return sorted(found, key=lambda one: (one.reference, one.placebo))
+    if not any(one.meets for one in found):
+        for one in found:
+            if one.name == LONGER and "budget" not in one.settings:
+                raise TertuliaError(
+                    f"the method {one.label} has the tokens that a circle spent, and no circle meets here: "
+                    "name a method with meetings too, such as leap, or give it a budget: longer:budget=4096"
+                )
+    return sorted(found, key=lambda one: (one.reference, one.placebo or one.name == LONGER))
 
 
 def _control(text: str) -> str:

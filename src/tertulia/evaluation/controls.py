@@ -1,8 +1,9 @@
 """Controls: what stands in the place of peers to find out what meetings are worth, each a frame around the frame.
 
 *echo* tells a path its own claims, *recheck* always asks to recheck, *false* makes up markers at a rate, *self* has a
-path doubt its own result at the same places: no peers' information in any of them. *wrong* and *orders* replace some of
-the peers that a path would hear by wrong ones that agree with each other: a test of what an attack can do.
+path doubt its own result at the same places, *unrelated* tells it what peers of another question hold: no peers'
+information in any of them. *wrong* and *orders* replace some of the peers that a path would hear by wrong ones that
+agree with each other: a test of what an attack can do.
 
 A wrong peer claims what the hearer itself claims, but for one step that the hearer has written since the last
 meeting: there all replaced peers have the same other value. So nothing but the lie differs, and a lie that was
@@ -30,6 +31,8 @@ from tertulia.errors import TertuliaError
 from tertulia.settings import TAGLESS, Settings
 from tertulia.wording import Wording, fill
 from tertulia.wording.harmless import neutral
+from tertulia.world.language import LANGUAGES
+from tertulia.world.problems import problem
 
 LETTERS = "ABCD"
 FALSE_RATE = 0.3
@@ -107,6 +110,60 @@ class Self(Control):
             return told
         text = self.wording.plain_self or self.wording.framed(self.wording.answer_doubt)
         return Heard(text, (), told.finding, told.interrupts)
+
+
+@dataclass(frozen=True)
+class Unrelated(Control):
+    """Where a path would hear peers it hears, in the same words, what peers of another question hold.
+
+    The other question is a problem of the world in the same language, drawn from the seed. Peers that hold what the
+    hearer holds still do: that nobody differs is no working and no answer.
+    """
+
+    def tell(
+        self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
+    ) -> Heard:
+        """See `tertulia.circle.frames.Frame.tell`."""
+        chance = random.Random(f"unrelated {draw.random()}")
+        told = self.frame.tell(mine, peers, quoted, draw, meeting)
+        quotes = self.settings.frame == "quotes"
+        if not told.text or told.finding == "doubt" or not (quotes or told.finding == "differ"):
+            return told
+        other = self._other(mine.claims, told.step, chance)
+
+        def spoken(posts: Sequence[Post], everyone: bool) -> list[Post]:
+            return [other(post) if everyone or self._differs(mine, post, told.step) else post for post in posts]
+
+        return self.frame.tell(mine, spoken(peers, everyone=False), spoken(quoted, everyone=True), chance, meeting)
+
+    def _differs(self, mine: Post, post: Post, step: int | None) -> bool:
+        """Whether a peer holds another value than the hearer where they are compared."""
+        if step is not None:
+            return step in post.claims.steps and post.claims.steps[step] != mine.claims.steps.get(step)
+        answers = post.claims.answer, mine.claims.answer
+        return answers[0] is not None and (answers[1] is None or not equivalent(answers[0], answers[1]))
+
+    def _other(self, mine: Claims, step: int | None, chance: random.Random) -> Callable[[Post], Post]:
+        """What becomes of a peer's post: another problem's working and answer, never the hearer's own answer."""
+        language = self.wording.language if self.wording.language in LANGUAGES else LANGUAGES[0]
+        own = mine.answer if step is None else mine.steps.get(step)
+        while True:
+            posed = problem(chance.randrange(2**32), "easy", "train")
+            answer = str(posed.answer)
+            if self.settings.answer_kind == "choice" and step is None:
+                answer = chance.choice(LETTERS)
+            if own is None or not equivalent(answer, own):
+                break
+        words = neutral(posed.working(language))
+        summary = f"{words} {fill(self.wording.quote_finished, answer=answer)}"
+
+        def replaced(post: Post) -> Post:
+            claims: Claims = AnswerClaims(answer)
+            if isinstance(post.claims, StepClaims):
+                claims = replace(post.claims, steps={**post.claims.steps, **({} if step is None else {step: answer})})
+            return Post(post.path, summary, claims, words)
+
+        return replaced
 
 
 @dataclass(frozen=True)
@@ -245,7 +302,8 @@ class Orders(Wrong):
     orders = True
 
 
-CONTROLS |= {"echo": Echo, "recheck": Recheck, "self": Self, "false": False_, "wrong": Wrong, "orders": Orders}
+CONTROLS |= {"echo": Echo, "recheck": Recheck, "self": Self, "unrelated": Unrelated, "false": False_}
+CONTROLS |= {"wrong": Wrong, "orders": Orders}
 
 
 def _posed(wording: Wording, mine: Post, found: Difference) -> Heard:

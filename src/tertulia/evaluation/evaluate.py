@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from tertulia import tasks
 from tertulia.errors import TertuliaError
-from tertulia.evaluation.arms import Arm, arms
+from tertulia.evaluation.arms import LONGER, Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.quiet import quiet, without_tracebacks
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
@@ -127,7 +128,7 @@ def _run(
     for one in wanted:
         tell(f"{one.label}: {len(questions)} questions, {asked.circles} circle{'s' * (asked.circles > 1)} each")
         informed = false_rate(one, wanted, records)
-        spends = spends_of(records) if one.reference else {}
+        spends = spends_of(records) if one.reference else budgets_of(wanted, records) if one.name == LONGER else {}
         logs[one.label], records[one.label], errors = run_arm(asked, one, informed, questions, spends, folder, display)
         failed += errors
         if not records[one.label]:
@@ -161,6 +162,15 @@ def spends_of(records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]
     return spends
 
 
+def budgets_of(wanted: Sequence[Arm], records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]:
+    """For each question the tokens that a circle of the first arm with meetings generated, the mean of its circles."""
+    met = next((records[one.label] for one in wanted if one.meets), ())
+    spent: dict[str, list[int]] = {}
+    for circle in met:
+        spent.setdefault(circle.question, []).append(circle.generated)
+    return {question: mean(tokens) for question, tokens in spent.items()}
+
+
 def false_rate(one: Arm, wanted: Sequence[Arm], records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, str]:
     """For false markers: the rate at which peers were really seen to differ; nothing where no arm tells."""
     if one.name != "false" or "control" in one.settings:
@@ -186,7 +196,7 @@ def run_arm(
         one: The arm.
         informed: Settings that the arms before it tell, such as the rate of false markers.
         questions: What is asked.
-        spends: Tokens that independent paths have to come to at least, by question.
+        spends: Tokens that independent paths have to come to at least, or that one longer path has, by question.
         folder: Where the arm's folder is made.
         display: Inspect's display.
     """

@@ -20,7 +20,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from tertulia import tasks
 from tertulia.evaluation import rendering
-from tertulia.evaluation.arms import NAMES, PLACEBOS, Arm, arm
+from tertulia.evaluation.arms import LONGER, NAMES, PLACEBOS, Arm, arm
 from tertulia.evaluation.bench import BENCHES
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.where import Where
@@ -143,16 +143,17 @@ def method(
         question = question_of(state)
         asked = one.asked(shared)
         bench = await BENCHES.get(where, asked, Path(beginnings) if beginnings else None)
-        resolved = bench.settings(one, shared, question)
+        spend = float(state.metadata.get("spend", 0.0))
+        budget = {"budget": max(round(spend), bench.profile.answer_tokens + 1)} if one.name == LONGER and spend else {}
+        resolved = bench.settings(one, shared | budget, question)
         folder = Path(journals) if journals else None
-        spend = state.metadata.get("spend", 0.0) if one.reference else 0.0
         result, record = await bench.circle(
             question,
             resolved,
             circle=state.epoch - 1,
             name=one.slug,
             journals=folder,
-            spend=spend,
+            spend=spend if one.reference else 0.0,
             identify=bool(state.metadata.get(IDENTIFY)),
         )
         state.metadata[RECORD] = record.to_json()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from tertulia.circle.circle import Circle
 from tertulia.circle.run import Run
-from tertulia.methods import leap_single, moa
+from tertulia.methods import leap_single, longer, moa
 
 Method = Callable[[Run], Awaitable[Circle]]
 
@@ -27,6 +27,7 @@ METHODS: dict[str, Method] = {
     "leap": leap,
     "independent": independent,
     "leap-single": leap_single.solve,
+    "longer": longer.solve,
     "moa": moa.solve,
 }
 """Methods by name."""

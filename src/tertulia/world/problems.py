@@ -135,6 +135,23 @@ class Problem:
                 place += 1
         return tongue.join.join([*told, tongue.sentence("question", self.name, self.item, self.start)])
 
+    def working(self, language: str = "en") -> str:
+        """The way to the answer in words: each step as it is told, in the order of doing, with its sum.
+
+        Args:
+            language: as for `question`.
+
+        Raises:
+            TertuliaError: the language is not one of the eleven.
+        """
+        tongue = Language.load(language)
+        before = (self.start, *self.states)
+        told = [
+            f"{self._sentence(tongue, place)} {step.operation.equation(before[place])}."
+            for place, step in enumerate(self.steps)
+        ]
+        return " ".join([tongue.sentence("start", self.name, self.item, self.start), *told])
+
     def _sentence(self, tongue: Language, place: int, told_before: bool = False) -> str:
         step = self.steps[place]
         tell = tongue.before if told_before else tongue.sentence
