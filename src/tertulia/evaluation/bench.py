@@ -8,13 +8,16 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tertulia.api import Result, Session, solve_with
 from tertulia.circle.path import Span
+from tertulia.circle.run import voices
 from tertulia.engines.base import Engine
 from tertulia.evaluation.arms import Arm
+from tertulia.evaluation.copying import Foreign, runs_of
 from tertulia.evaluation.meetings import Listener, Truth, effects
 from tertulia.evaluation.records import CircleRecord, circle_record, path_records, steps_of
 from tertulia.evaluation.sharing import Shared
@@ -25,6 +28,7 @@ from tertulia.seeds import derive
 from tertulia.settings import Settings, resolve
 from tertulia.start import engine_for
 from tertulia.tasks.question import Question
+from tertulia.wording import Wording
 
 MOST_FURTHER = 64
 """Circles of further independent paths that are sampled at most for one circle's comparison at equal tokens."""
@@ -95,6 +99,7 @@ class Bench:
         spend: float = 0.0,
         beginnings: Sequence[Span | None] = (),
         identify: bool = False,
+        questions: Path | None = None,
     ) -> tuple[Result, CircleRecord]:
         """Solves a question once.
 
@@ -108,6 +113,7 @@ class Bench:
             beginnings: What the thought of each path is forced to begin with.
             identify: Whether free thoughts are held against the language of the question; those that are led to a
                 language are held against that in any case.
+            questions: File with the texts of all questions of the evaluation, to see what is copied from others.
         """
         ear = Ear(question, self.profile, settings, self.dialect.think_close, tuple(beginnings), free=identify)
         async with self._gate:
@@ -116,16 +122,25 @@ class Bench:
             truth = Truth.of(question)
             happened = await asyncio.to_thread(effects, result, listener.heard, self.profile, close, truth)
             steps = steps_of(self.profile, close)
-            record = await asyncio.to_thread(circle_record, result, question, circle, happened, steps)
+            foreign = await asyncio.to_thread(self._foreign, question, settings, questions)
+            copied = partial(foreign.copied, asides=listener.asides)
+            record = await asyncio.to_thread(circle_record, result, question, circle, happened, steps, copied)
+            record = replace(record, shared=self._shared is not None)
             paths = await asyncio.to_thread(ear.heard, record.paths, result.paths)
             record, spent, further = replace(record, paths=paths), record.generated, 0
             while spent < spend and further < MOST_FURTHER:
                 further += 1
                 more, _ = await self._solve(question, settings, circle, further, name, journals, ())
-                paths = await asyncio.to_thread(path_records, more.paths, more.voters, question, steps)
+                paths = await asyncio.to_thread(path_records, more.paths, more.voters, question, steps, foreign.copied)
                 record = replace(record, further=record.further + paths)
                 spent += sum(path.generated for path in paths)
             return result, record
+
+    def _foreign(self, question: Question, settings: Settings, questions: Path | None) -> Foreign:
+        """What the paths of a question would copy: our wording, and the other questions of the evaluation."""
+        wording = Wording.load(settings.words or self.profile.wording, settings.language, settings.wording)
+        others = runs_of(questions) if questions is not None else frozenset()
+        return Foreign.of(question.text, (wording, *voices(self.profile, settings, wording)), others)
 
     async def _solve(
         self,

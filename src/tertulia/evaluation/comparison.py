@@ -195,15 +195,30 @@ def _figures(circles: Circles, questions: Sequence[str], weight: float) -> dict[
         "cons_these_questions": mean_of_these_questions(votes),
         "pass@k": {k: _mean([pass_at_k(len(c.voters), sum(p.right for p in c.voters), k) for c in chosen]) for k in ks},
         "per_path": {
-            name: _mean([getattr(path, name) for path in paths]) for name in ("generated", "injected", "discarded")
+            name: _mean([getattr(path, name) for path in paths])
+            for name in ("generated", "injected", "discarded", "forked")
         }
         | {"cost": _mean([path.cost(weight) for path in paths])},
         "cached_share": median(known) if known else None,
         "injected_weight": weight,
         "failed_paths": sum(path.error is not None for c in chosen for path in (*c.paths, *c.further)),
+        "ends": _ends(paths),
         "meetings": _meetings(chosen),
         "gates": gates(circles, questions),
         "thinking": rates({question: circles[question] for question in questions}),
+    }
+
+
+def _ends(paths: Sequence[PathRecord]) -> dict[str, Any]:
+    """How paths ended: shares of them, and of what they wrote for others or as their answer the share copied."""
+    said = sum(path.said for path in paths)
+    return {
+        "readable": _mean([path.answer is not None and not path.led for path in paths]),
+        "led": _mean([path.answer is not None and path.led for path in paths]),
+        "none": _mean([path.answer is None for path in paths]),
+        "loops": _mean([path.loops > 0 for path in paths]),
+        "copied": sum(path.copied for path in paths) / said if said else None,
+        "said": said,
     }
 
 
@@ -241,14 +256,21 @@ def _against(
 ) -> dict[str, Any]:
     """The differences to independent paths: Pass@1, and the vote at equal tokens by each price.
 
+    Pass@1 is held against that of the paths that have their beginnings in common with the circle's, where there are
+    such: then it differs by what meetings changed alone. Else all independent paths are its reference: they are more.
     Where all independent paths' steps are known, the vote is also held against their vote step by step.
     """
+    share = all(circle.shared for each in (circles, reference) for question in questions for circle in each[question])
+    alone = [[sum(pools[question].right) / max(1, len(pools[question].right))] for question in questions]
+    if share:
+        alone = _each(reference, questions, lambda circle: circle.pass_at_1)
     found: dict[str, Any] = {
         "pass@1": paired_difference(
             _each(circles, questions, lambda circle: circle.pass_at_1),
-            [[sum(pools[question].right) / max(1, len(pools[question].right))] for question in questions],
+            alone,
             seed=seed,
         ),
+        "shared_beginnings": share,
         "vote": {},
         "stepwise": {},
     }

@@ -32,6 +32,7 @@ from tertulia.tasks.question import Question
 MARK = ("evaluation.json", "evaluation", "--log-dir")
 """How a folder is marked (`tertulia.files.mark_folder`): by which file, as what, and by which option it is given."""
 BEGINNINGS = "beginnings.journal.jsonl"
+QUESTIONS = "questions.json"
 MOST_FAILURES = 0.2
 """Share of an arm's circles that may fail before the rest is not tried: a night should not be spent on errors."""
 Tell = Callable[[str], None]
@@ -116,6 +117,7 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         tell(MISSING)
     with working_in(folder):
         mark_folder(folder, asked.identity, *MARK)
+        write_json(folder / QUESTIONS, [question.text for question in questions])
         return _run(asked, wanted, questions, folder, display, tell)
 
 
@@ -212,6 +214,7 @@ def run_arm(
         seed=asked.seed,
         settings={**asked.settings, **informed},
         beginnings=str(folder / BEGINNINGS) if asked.share else None,
+        questions=str(folder / QUESTIONS),
     )
     shared = {plugin.IDENTIFY: True} if asked.identify else {}
     further = [shared | ({"spend": spends[one.id]} if one.id in spends else {}) for one in questions]
@@ -224,12 +227,11 @@ def run_arm(
         name=asked.task,
         metadata={"arm": one.label, "settings": {**one.settings, **informed}, "evaluation": asked.identity},
     )
-    logs = folder / one.slug / "logs"
     # Inspect greets on standard output whatever the display is; what goes wrong is in the log.
     with quiet(), redirect_stdout(io.StringIO() if display == "none" else without_tracebacks(sys.stdout)):
         _, found = eval_set(
             task,
-            log_dir=str(logs),
+            log_dir=str(folder / one.slug / "logs"),
             model="none",
             retry_attempts=0,
             display=display,  # type: ignore[arg-type]

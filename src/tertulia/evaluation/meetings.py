@@ -85,17 +85,20 @@ class Truth:
 
 
 class Listener:
-    """An observer that keeps what each path heard, in order; give `observe` to a run."""
+    """An observer that keeps what each path heard and wrote aside, in order; give `observe` to a run."""
 
     def __init__(self) -> None:
         self.heard: dict[int, list[Mapping[str, Any]]] = {}
+        self.asides: dict[int, list[str]] = {}
         self._told: dict[int, Mapping[str, Any]] = {}
 
     def observe(self, event: Event) -> None:
-        """Keeps what is heard: decided at a meeting, put into the path by a step of its own."""
+        """Keeps what is heard: decided at a meeting, put into the path by a step of its own. No meeting, no peers."""
         if event.kind == "meeting":
             self._told |= {int(path): told for path, told in event.data["heard"].items()}
-        elif event.kind == "heard" and event.path is not None:
+        elif event.kind == "aside" and event.path is not None:
+            self.asides.setdefault(event.path, []).append(event.data["fork"]["text"])
+        elif event.kind == "heard" and event.path in self._told:
             put = any(span["kind"] == "heard" for span in event.data.get("spans", ()))
             told = {**self._told[event.path], "meeting": event.data["meeting"]}
             self.heard.setdefault(event.path, []).append(told if put else told | {"text": ""})

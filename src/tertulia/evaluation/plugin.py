@@ -122,6 +122,7 @@ def method(
     seed: int = 0,
     settings: dict[str, Any] | None = None,
     beginnings: str | None = None,
+    questions: str | None = None,
 ) -> Solver:
     """A solver that lets circles answer.
 
@@ -135,6 +136,7 @@ def method(
         seed: Of circle 0; later circles have seeds that derive from it.
         settings: Further fields of `tertulia.settings.Settings`.
         beginnings: File of the beginnings that arms share.
+        questions: File with the texts of all questions.
     """
     shared = {"seed": seed, **(settings or {})}
     where = Where.of(engine=engine, model=model, threads=threads, at_once=at_once)
@@ -155,6 +157,7 @@ def method(
             journals=folder,
             spend=spend if one.reference else 0.0,
             identify=bool(state.metadata.get(IDENTIFY)),
+            questions=Path(questions) if questions else None,
         )
         state.metadata[RECORD] = record.to_json()
         messages = [ChatMessageUser(content=question.text)]
@@ -209,6 +212,7 @@ def arm_solver(
     seed: int = 0,
     settings: dict[str, Any] | None = None,
     beginnings: str | None = None,
+    questions: str | None = None,
 ) -> Solver:
     """A method with settings of its own, as `tertulia eval --method` reads it."""
     return method(
@@ -221,6 +225,7 @@ def arm_solver(
         seed=seed,
         settings=settings,
         beginnings=beginnings,
+        questions=questions,
     )
 
 

@@ -23,6 +23,8 @@ UNCACHED_WEIGHT = 1.0
 """What it costs where the server reads the context again, or does not say."""
 Steps = Callable[[Path], tuple[str, ...]]
 """Reads the values of a path's steps."""
+Copied = Callable[[Path], tuple[int, int]]
+"""How many of a path's summaries and its answer are copied, and how many there are."""
 
 
 def injected_weight(circles: Sequence[CircleRecord], cached: float = CACHED_WEIGHT) -> float:
@@ -75,6 +77,11 @@ class PathRecord:
         steps: The values of its steps, the first one's first, "" where it states none; None for a model that states
             no steps, and in older logs.
         spoken: Which language it thinks in, where a thinking language is asked for or the evaluation asks.
+        forked: Generated tokens of side branches; part of `generated`.
+        led: Whether it was led to its answer, because none could be read from what it wrote.
+        loops: How often it was found to repeat itself.
+        said: How many summaries and answers it wrote; 0 in older logs.
+        copied: How many of them hold our wording or another question's (`tertulia.evaluation.copying`).
     """
 
     answer: str | None
@@ -87,6 +94,11 @@ class PathRecord:
     error: str | None = None
     steps: tuple[str, ...] | None = None
     spoken: Spoken | None = None
+    forked: int = 0
+    led: bool = False
+    loops: int = 0
+    said: int = 0
+    copied: int = 0
 
     def cost(self, weight: float) -> float:
         """Its price in generated tokens, an injected one at this weight."""
@@ -109,6 +121,7 @@ class CircleRecord:
         pairs: How many times a path came to a meeting.
         differed: How many of these times peers were seen to differ.
         effects: What each meeting at which something was heard did to each path.
+        shared: Whether its paths have their beginnings in common with those of other arms.
     """
 
     question: str
@@ -122,6 +135,7 @@ class CircleRecord:
     pairs: int = 0
     differed: int = 0
     effects: tuple[Effect, ...] = field(default=())
+    shared: bool = False
 
     @property
     def voters(self) -> list[PathRecord]:
@@ -163,7 +177,11 @@ class CircleRecord:
 
 
 def path_records(
-    paths: Sequence[Path], voters: Sequence[int], question: Question, steps: Steps | None = None
+    paths: Sequence[Path],
+    voters: Sequence[int],
+    question: Question,
+    steps: Steps | None = None,
+    copied: Copied | None = None,
 ) -> tuple[PathRecord, ...]:
     """Records of a circle's paths. Compares answers: off the event loop.
 
@@ -172,8 +190,9 @@ def path_records(
         voters: Indices of those with a vote.
         question: What was asked.
         steps: Reads a path's steps; None for models that state none.
+        copied: Tells what a path copied; None where nobody asks.
     """
-    return tuple(_path_record(path, path.index in voters, question, steps) for path in paths)
+    return tuple(_path_record(path, path.index in voters, question, steps, copied) for path in paths)
 
 
 def steps_of(profile: Profile, close: str) -> Steps | None:
@@ -194,6 +213,7 @@ def circle_record(
     circle: int,
     effects: Sequence[Effect],
     steps: Steps | None = None,
+    copied: Copied | None = None,
 ) -> CircleRecord:
     """The record of a finished circle. Compares answers: off the event loop.
 
@@ -203,6 +223,7 @@ def circle_record(
         circle: Number of the circle.
         effects: What its meetings did.
         steps: Reads a path's steps; None for models that state none.
+        copied: Tells what a path copied; None where nobody asks.
     """
     return CircleRecord(
         question=question.id,
@@ -210,7 +231,7 @@ def circle_record(
         gold=question.gold,
         verdict=result.answer,
         correct=question.right(result.answer),
-        paths=path_records(result.paths, result.voters, question, steps),
+        paths=path_records(result.paths, result.voters, question, steps, copied),
         seconds=round(result.seconds, 3),
         pairs=len(effects),
         differed=sum(effect.finding == "differ" for effect in effects),
@@ -224,10 +245,11 @@ def _read_path(value: Mapping[str, Any]) -> PathRecord:
     return PathRecord(**{**value, **read})
 
 
-def _path_record(path: Path, voter: bool, question: Question, steps: Steps | None) -> PathRecord:
+def _path_record(path: Path, voter: bool, question: Question, steps: Steps | None, copied: Copied | None) -> PathRecord:
     tokens = path.tokens
     again = tokens.sent - tokens.prompt - tokens.injected
     share = None if tokens.cached is None else min(1.0, tokens.cached / again) if again > 0 else 1.0
+    copies, said = copied(path) if copied else (0, 0)
     return PathRecord(
         answer=path.answer,
         right=question.right(path.answer),
@@ -238,4 +260,9 @@ def _path_record(path: Path, voter: bool, question: Question, steps: Steps | Non
         cached_share=None if share is None else round(share, 4),
         error=path.error,
         steps=None if steps is None else steps(path),
+        forked=tokens.forked,
+        led=path.led,
+        loops=path.loops,
+        said=said,
+        copied=copies,
     )

@@ -23,6 +23,7 @@ def tables(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     """Titles and rows."""
     arms = comparison.arms
     found = [("Accuracy and tokens", [_accuracy(label, arm) for label, arm in arms.items()])]
+    found.append(("How paths ended", [_ended(label, arm) for label, arm in arms.items()]))
     met = [_met(label, arm["meetings"]) for label, arm in arms.items() if arm["meetings"]]
     if met:
         found.append(("What a meeting did to a path", met))
@@ -90,6 +91,20 @@ def _accuracy(label: str, arm: Mapping[str, Any]) -> Row:
         "injected": f"{per_path['injected']:,.0f}",
         "discarded": f"{per_path['discarded']:,.1f}",
         "cached": "unknown" if cached is None else f"{100 * cached:.0f} %",
+    }
+
+
+def _ended(label: str, arm: Mapping[str, Any]) -> Row:
+    ends = arm["ends"]
+    shares = {name: f"{100 * ends[name]:.1f}" for name in ("readable", "led", "none", "loops")}
+    return {
+        "method": label,
+        "answer readable %": shares["readable"],
+        "led to it %": shares["led"],
+        "no answer %": shares["none"],
+        "repeated itself %": shares["loops"],
+        "copied %": "unknown" if ends["copied"] is None else f"{100 * ends['copied']:.1f} (of {ends['said']:,})",
+        "in side branches a path": f"{arm['per_path']['forked']:,.1f}",
     }
 
 
@@ -166,7 +181,8 @@ def _equal(label: str, arm: Mapping[str, Any]) -> list[Row]:
     if "against_independent" not in arm:
         return []
     against = arm["against_independent"]
-    rows = [_row(label, "Pass@1", "a path each", against["pass@1"].points(sign=True), "")]
+    at = "a path each, from the same beginnings" if against["shared_beginnings"] else "a path each"
+    rows = [_row(label, "Pass@1", at, against["pass@1"].points(sign=True), "")]
     for how, name in PRICE_NAMES.items():
         equal = against["vote"][how]
         difference = equal["difference"].points(sign=True)
