@@ -26,7 +26,10 @@ EXAMPLE = (
 )
 
 TASKS = "aime2024, aime2025, aimo2025, aqua, gpqa-diamond, gsm8k, gym, math500, mawps, mgsm, svamp, world"
-Task = Annotated[str, typer.Argument(help=f"One of {TASKS}.")]
+Task = Annotated[str | None, typer.Argument(help=f"One of {TASKS}.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Whether meetings pay, in a sentence: the right few methods, 50 questions.")
+]
 Methods = Annotated[list[str] | None, typer.Option("--method", help=f"What to compare, once for each: {EXAMPLE}.")]
 Limit = Annotated[int | None, typer.Option(help="The first so many questions.")]
 Circles = Annotated[int, typer.Option(help="Circles a question.")]
@@ -45,7 +48,7 @@ Plot = Annotated[Path | None, typer.Option(help="Where the plot goes, without su
 
 @grouped
 def evaluate(
-    task: Task,
+    task: Task = None,
     method: Methods = None,
     circles: Circles = 1,
     paths: options.Paths = None,
@@ -59,6 +62,7 @@ def evaluate(
     set_: Set = None,
     at_once: AtOnce = 8,
     share: Share = True,
+    quick: Quick = False,
     injected_weight: Weight = 0.1,
     log_dir: LogDir = None,
     plot: Plot = None,
@@ -69,15 +73,17 @@ def evaluate(
     The same command goes on where it was stopped. Look at single circles with inspect view --log-dir DIR.
     """
     needs("inspect_ai", "evaluations need", "eval")
+    from tertulia.evaluation.advice import LIMIT, QUICK, advice
     from tertulia.evaluation.evaluate import Evaluation, run
 
+    task, options = _posed(task, quick, posed.given(first=first, limit=limit))
     shared = pairs(set_ or []) | {
         name: value for name, value in (("paths", paths), ("preset", preset)) if value is not None
     }
     asked = Evaluation(
         task=task,
-        methods=tuple(method or ("leap", "independent")),
-        options=posed.given(first=first, limit=limit),
+        methods=tuple(method or (QUICK if quick else ("leap", "independent"))),
+        options=({"limit": LIMIT} if quick else {}) | options,
         circles=circles,
         seed=seed,
         where=place.where(at_once),
@@ -90,9 +96,13 @@ def evaluate(
     tell = (lambda line: say(line, to_stderr=True)) if json_ else say
     outcome = run(asked, folder, display=display, tell=tell)
     picture = _plot(outcome.comparison, plot or folder / "comparison")
-    _print(outcome.comparison, json_, {"logs": {label: str(log) for label, log in outcome.logs.items()}})
+    sentences = advice(outcome.comparison) if quick else []
+    logs = {"logs": {label: str(log) for label, log in outcome.logs.items()}}
+    _print(outcome.comparison, json_, logs | ({"advice": sentences} if quick else {}))
     if not json_:
         say(f"Logs: {folder}. Plot: {picture}. Circles one by one: inspect view --log-dir {folder}")
+        for sentence in sentences:
+            say(sentence)
     failed, error = outcome.failed
     if failed:
         say(f"{failed} circles failed; the same command tries them again. First error: {fit(error)}", to_stderr=True)
@@ -115,6 +125,21 @@ def compare(
     _print(comparison, json_, {})
     if picture and not json_:
         say(f"Plot: {picture}")
+
+
+def _posed(task: str | None, quick: bool, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The task and its options; a quick evaluation of no task is one of the world, which needs no file.
+
+    Raises:
+        TertuliaError: Nobody says what is asked. One line.
+    """
+    if task is not None:
+        return task, options
+    if not quick:
+        raise TertuliaError(f"there is no task: name one of {TASKS}")
+    if "data" in options:
+        raise TertuliaError("--data has a file, but no task says how to read it: such as tertulia eval svamp --quick")
+    return "world", options
 
 
 def needs(module: str, what: str, extra: str) -> None:

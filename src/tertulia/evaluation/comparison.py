@@ -271,6 +271,11 @@ def _against(
             seed=seed,
         ),
         "shared_beginnings": share,
+        "circle_vote": paired_difference(
+            _each(circles, questions, lambda circle: float(circle.correct)),
+            _each(reference, questions, lambda circle: float(circle.correct)),
+            seed=seed,
+        ),
         "vote": {},
         "stepwise": {},
     }
