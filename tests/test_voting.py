@@ -66,10 +66,11 @@ def test_a_tie_is_decided_by_the_seed_and_by_nothing_else() -> None:
     assert vote(["1", "2"], seed=0).tie
 
 
-def test_total_support_breaks_a_tie_before_the_seed_but_overrules_no_majority() -> None:
+def test_sure_paths_weigh_more_than_many() -> None:
     for seed in range(10):
-        assert vote(["1", "2", "2", "1"], support=[1, 2, 2, 2.5], seed=seed).answer == "2"
-        assert vote(["1", "2", "2"], support=[100, 1, 1], seed=seed).answer == "2"
+        verdict = vote(["1", "2", "2"], weights=[0.9, 0.3, 0.4], rule="sure", seed=seed)
+        assert verdict.answer == "1" and verdict.votes == {"2": 2, "1": 1}
+        assert vote(["1", "2", "2"], weights=[1.0, 1.0, 1.0], rule="sure", seed=seed).answer == "2"
 
 
 def test_shortest_majority_prefers_the_shorter_of_equal_groups() -> None:
@@ -107,5 +108,7 @@ def test_wrong_arguments_get_one_line() -> None:
         vote(["1"], rule="shortest-majority", seed=0)
     with pytest.raises(TertuliaError, match="1 lengths for 2 answers"):
         vote(["1", "2"], lengths=[1], seed=0)
-    with pytest.raises(TertuliaError, match="3 support for 2 answers"):
-        vote(["1", "2"], support=[1, 2, 3], seed=0)
+    with pytest.raises(TertuliaError, match="3 weights for 2 answers"):
+        vote(["1", "2"], weights=[1, 2, 3], seed=0)
+    with pytest.raises(TertuliaError, match="'sure' needs how sure every path is: give weights"):
+        vote(["1", "2"], rule="sure", seed=0)

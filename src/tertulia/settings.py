@@ -21,7 +21,7 @@ from tertulia.wording import languages
 
 Mode = Literal["sync", "board"]
 Summaries = Literal["written", "aside", "read"]
-VoteRule = Literal["majority", "shortest-majority"]
+VoteRule = Literal["majority", "shortest-majority", "sure", "judged"]
 ThinkingBy = Literal["sentence", "prompt"]
 Thinking = Literal["on", "off", "auto"]
 
@@ -225,6 +225,8 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
         raise TertuliaError("summaries is 'read' from the thought, but quotes tell what was written: use aside")
     if settings.meets and settings.frame in TAGLESS and settings.words != "plain":
         raise TertuliaError(f"the frame {settings.frame} is worded in the words plain only: use digest or quotes")
+    if settings.vote == "judged" and settings.words != "plain":
+        raise TertuliaError(f"the vote judged is worded in the words plain only, not {settings.words}: use another one")
     if settings.control and not settings.meets:
         raise TertuliaError(f"control is {settings.control!r}, but these paths never meet: set every, or leave it out")
     if settings.method == "leap-single" and not settings.every:

@@ -13,8 +13,8 @@ from typing import Literal
 from tertulia.answers.equivalence import group_answers
 from tertulia.errors import TertuliaError
 
-Rule = Literal["majority", "shortest-majority"]
-RULES: tuple[Rule, ...] = ("majority", "shortest-majority")
+Rule = Literal["majority", "shortest-majority", "sure"]
+RULES: tuple[Rule, ...] = ("majority", "shortest-majority", "sure")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Verdict:
         spoke: paths that gave an answer.
         of: paths there were.
         tie: whether another answer had as many votes as the most voted one.
+        note: how it came about, where more than votes were counted.
     """
 
     answer: str | None
@@ -34,6 +35,7 @@ class Verdict:
     spoke: int
     of: int
     tie: bool
+    note: str = ""
 
 
 def vote(
@@ -42,7 +44,7 @@ def vote(
     lengths: Sequence[int] | None = None,
     rule: Rule = "majority",
     seed: int | str = 0,
-    support: Sequence[float] | None = None,
+    weights: Sequence[float] | None = None,
     language: str | None = None,
 ) -> Verdict:
     """The verdict of the paths' answers. May wait for math-verify: off the event loop, use `vote_async`.
@@ -50,21 +52,20 @@ def vote(
     "majority" takes the answer with most votes. "shortest-majority" takes the one with the highest
     votes / ln(mean length of its paths), the Shortest Majority Vote of Zeng et al. (arXiv 2502.12215):
     between answers of equal votes the shortest thinking wins, and a large majority still beats a short
-    minority. Ties go to the answer with the larger total support, then to the seed.
+    minority. "sure" takes the one whose paths weigh most together. Ties go to the seed.
 
     Args:
         answers: one for each path; None or blank is a path that did not answer.
         lengths: generated tokens of each path; needed by "shortest-majority".
         rule: how to choose.
-        seed: decides ties that support leaves; the same seed decides them alike.
-        support: weight of each path, for ties only, for example how many meetings held its answer;
-            1 each when not given.
+        seed: decides ties; the same seed decides them alike.
+        weights: of each path; needed by "sure".
         language: of the question, for the ways in which numbers are written.
 
     Raises:
-        TertuliaError: unknown rule, or lengths missing or not one for each path.
+        TertuliaError: unknown rule, or lengths or weights missing or not one for each path.
     """
-    _check(answers, lengths, rule, support)
+    _check(answers, lengths, rule, weights)
     groups: dict[int, list[int]] = {}
     for path, first in enumerate(group_answers(answers, language)):
         if first is not None:
@@ -75,13 +76,14 @@ def vote(
     order = sorted(names.values())
     random.Random(f"vote {seed}").shuffle(order)
 
-    def rank(first: int) -> tuple[float, float, int]:
+    def rank(first: int) -> tuple[float, int]:
         paths = groups[first]
         score = float(len(paths))
         if rule == "shortest-majority" and lengths is not None:
             score /= math.log(max(sum(lengths[p] for p in paths) / len(paths), math.e))
-        total = math.fsum(support[p] for p in paths) if support is not None else 0.0
-        return -score, -total, order.index(names[first])
+        elif rule == "sure" and weights is not None:
+            score = math.fsum(weights[p] for p in paths)
+        return -score, order.index(names[first])
 
     best = min(groups, key=rank)
     counts = sorted((-len(paths), rank(first), names[first]) for first, paths in groups.items())
@@ -96,12 +98,12 @@ async def vote_async(
     lengths: Sequence[int] | None = None,
     rule: Rule = "majority",
     seed: int | str = 0,
-    support: Sequence[float] | None = None,
+    weights: Sequence[float] | None = None,
     language: str | None = None,
 ) -> Verdict:
     """`vote` in a thread, so that the event loop goes on while math-verify compares."""
     return await asyncio.to_thread(
-        vote, answers, lengths=lengths, rule=rule, seed=seed, support=support, language=language
+        vote, answers, lengths=lengths, rule=rule, seed=seed, weights=weights, language=language
     )
 
 
@@ -111,12 +113,14 @@ def _usual_form(answers: Sequence[str | None], paths: Sequence[int]) -> str:
 
 
 def _check(
-    answers: Sequence[str | None], lengths: Sequence[int] | None, rule: str, support: Sequence[float] | None
+    answers: Sequence[str | None], lengths: Sequence[int] | None, rule: str, weights: Sequence[float] | None
 ) -> None:
     if rule not in RULES:
         raise TertuliaError(f"unknown vote rule {rule!r}: use one of {', '.join(RULES)}")
     if rule == "shortest-majority" and lengths is None:
         raise TertuliaError("the vote rule 'shortest-majority' needs the length of every path: give lengths")
-    for name, values in (("lengths", lengths), ("support", support)):
+    if rule == "sure" and weights is None:
+        raise TertuliaError("the vote rule 'sure' needs how sure every path is: give weights")
+    for name, values in (("lengths", lengths), ("weights", weights)):
         if values is not None and len(values) != len(answers):
             raise TertuliaError(f"{len(values)} {name} for {len(answers)} answers: give one for each")

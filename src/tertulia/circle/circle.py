@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from tertulia.answers.equivalence import group_answers
-from tertulia.answers.voting import Verdict, vote_async
+from tertulia.answers.voting import Verdict
 from tertulia.circle.board import Board, Meeting
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
@@ -33,7 +33,7 @@ class Circle:
 
     Attributes:
         paths: All paths that generated anything, in order of their index.
-        voters, verdict: The paths that voted, and what they came to; nobody and nothing until `vote`.
+        voters, verdict: The paths that vote, and what they came to; nobody and nothing until the end.
         settled: Whether enough paths agreed before all had come to their end.
     """
 
@@ -82,7 +82,6 @@ class Circle:
         except Settled:
             self.settled = True
             await self.each(self.thinker.close if settings.settle else self.thinker.stop, self.active)
-        await self.vote(self.paths)
 
     @property
     def _agreeing(self) -> int:
@@ -160,32 +159,25 @@ class Circle:
                 while path.place == "last call" and self.board.is_ahead(path, peers, self.active):
                     await self._moved.wait()
 
-    async def vote(self, voters: Sequence[Path]) -> None:
-        """Ends the circle: the verdict is the vote of these paths; journaled, so that it can be read again.
-
-        Paths that failed last are recorded now. Where none is left the engine is gone: nothing is recorded.
+    async def end(self, voters: Sequence[Path]) -> None:
+        """Says whose answers the verdict will be of. Paths that failed last are recorded now.
 
         Raises:
-            EngineError: No path came to an end. The same command tries again from where they were.
+            EngineError: No path came to an end: the engine is gone, and nothing is recorded. The same command tries
+                again from where they were.
         """
-        run = self.run
         if self._lost and not any(path.place in ("finished", "stopped") for path in self.paths):
             raise EngineError(f"all {len(self.paths)} paths failed: {next(iter(self._lost.values()))}")
         await self._record_failed(self._lost)
         self.voters = list(voters)
-        key = f"{run.name}/verdict"
+
+    async def decide(self, verdict: Verdict) -> None:
+        """Takes this verdict, or that of the journal; journaled, so that it can be read again."""
+        run, key = self.run, f"{self.run.name}/verdict"
         live = key not in run.journal
 
         async def record() -> dict[str, object]:
-            verdict = await vote_async(
-                [path.answer for path in voters],
-                lengths=[path.tokens.generated for path in voters],
-                rule=run.settings.vote,
-                seed=f"{run.settings.seed} {run.story}",
-                language=run.settings.language,
-            )
-            whole = replace(verdict, of=len(self.paths) if run.settings.method == "leap-single" else len(voters))
-            return {"kind": "verdict", "settled": self.settled, **asdict(whole)}
+            return {"kind": "verdict", "settled": self.settled, **asdict(verdict)}
 
         value = await run.journal.once(key, record)
         with reading(key):
@@ -214,7 +206,7 @@ class Circle:
                 await self.thinker.fail(self.paths[index], error)
 
 
-async def together(*work: Coroutine[Any, Any, None]) -> None:
+async def together(*work: Coroutine[Any, Any, object]) -> None:
     """Runs all of `work` at once; the first error stops the rest and is raised as it is."""
     tasks = [asyncio.ensure_future(part) for part in work]
     try:

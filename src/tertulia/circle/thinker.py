@@ -55,19 +55,19 @@ class Thinker:
 
     async def begin(self, path: Path, prompt: str) -> None:
         """Puts the prompt and the opening of the thought into the path."""
-        await self._step(path, partial(self._prompt, path, prompt))
+        await self.step(path, partial(self._prompt, path, prompt))
 
     async def think(self, path: Path) -> None:
         """Goes on until the path's next meeting, its last call, or its end."""
         while path.place in ("thinking", "closed", "unanswered"):
             if path.place == "closed":
-                await self._step(path, partial(self._answer, path))
+                await self.step(path, partial(self._answer, path))
             elif path.place == "unanswered":
-                await self._step(path, partial(self._led, path))
+                await self.step(path, partial(self._led, path))
             elif self.room(path) < 1 or path.loops > 1:
-                await self._step(path, partial(self._closing, path))
+                await self.step(path, partial(self._closing, path))
             else:
-                await self._step(path, partial(self._segment, path))
+                await self.step(path, partial(self._segment, path))
 
     async def state(self, path: Path) -> None:
         """Has the path say where it stands, where that cannot be read: by a summary, or by an answer in a side branch.
@@ -77,38 +77,38 @@ class Thinker:
         match self.run.settings.summaries:
             case "read" if self.run.forks and not self.run.profile.reads_thought:
                 if stated_answer(path.spans, self.run.reading) is None and self.room(path) > LED_TOKENS:
-                    await self._step(path, partial(self._asked, path))
+                    await self.step(path, partial(self._asked, path))
             case "aside" if self.run.forks:
-                await self._step(path, partial(self._summary, path, again=False, aside=True))
+                await self.step(path, partial(self._summary, path, again=False, aside=True))
             case "written" if path.place != "last call" or not self.run.profile.reads_thought:
-                await self._step(path, partial(self._summary, path, again=False))
+                await self.step(path, partial(self._summary, path, again=False))
                 # A summary that grows too long is asked for once more.
                 if path.open_summary and path.at_meeting and self.room(path) > 1:
-                    await self._step(path, partial(self._summary, path, again=True))
+                    await self.step(path, partial(self._summary, path, again=True))
 
     async def hear(self, path: Path, heard: Heard) -> None:
         """Puts in what the path hears; a last call that changes nothing closes the thought instead."""
         if path.place == "last call" and not heard.interrupts:
-            await self._step(path, partial(self._kept, path))
+            await self.step(path, partial(self._kept, path))
         else:
-            await self._step(path, partial(self._heard, path, heard))
+            await self.step(path, partial(self._heard, path, heard))
 
     async def close(self, path: Path) -> None:
         """Ends the path's thought where it is, and has it answer; one that was about to end by itself does so."""
         if path.index in self.run.arriving:
-            await self._step(path, partial(self._interrupted, path))
+            await self.step(path, partial(self._interrupted, path))
         while path.place in ("thinking", "meeting", "last call"):
-            await self._step(path, partial(self._kept if path.place == "last call" else self._closing, path))
+            await self.step(path, partial(self._kept if path.place == "last call" else self._closing, path))
         await self.think(path)
 
     async def stop(self, path: Path) -> None:
         """Ends the path where it is; tokens that had come by then stay in it and are counted."""
         while path.active:
-            await self._step(path, partial(self._stopped, path))
+            await self.step(path, partial(self._stopped, path))
 
     async def fail(self, path: Path, error: str) -> None:
         """Records that the path failed."""
-        await self._step(path, partial(self._failed, path, error))
+        await self.step(path, partial(self._failed, path, error))
 
     def room(self, path: Path) -> int:
         """Tokens the path may still generate before its answer, by its budget and by the context."""
@@ -123,7 +123,8 @@ class Thinker:
 
     # Steps.
 
-    async def _step(self, path: Path, make: MakeStep) -> None:
+    async def step(self, path: Path, make: MakeStep) -> Step:
+        """Takes the step that is in the journal, or makes it and writes it there first."""
         run = self.run
         key = f"{path.name}/{path.steps}"
         live = key not in run.journal
@@ -141,6 +142,7 @@ class Thinker:
         run.tell(step.kind, path.index, value, live=live)
         if not path.active:
             await run.engine.release(path.name)
+        return step
 
     async def _prompt(self, path: Path, prompt: str) -> Step:
         run = self.run

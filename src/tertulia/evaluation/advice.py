@@ -1,7 +1,7 @@
 """What to do with a model on a task, in a sentence or two, from a comparison (`tertulia eval --quick`).
 
-The rules stand in docs/evaluation.md. They go by intervals alone: what an evaluation cannot tell it says it cannot tell,
-and how large a difference it could have shown.
+The rules stand in docs/evaluation.md. They go by intervals alone: what an evaluation cannot tell it says it cannot
+tell, and how large a difference it could have shown.
 """
 
 from __future__ import annotations

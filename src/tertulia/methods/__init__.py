@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from tertulia.circle.circle import Circle
 from tertulia.circle.run import Run
 from tertulia.methods import leap_single, longer, moa
+from tertulia.methods.ballot import vote
 
 Method = Callable[[Run], Awaitable[Circle]]
 
@@ -15,6 +16,7 @@ async def leap(run: Run) -> Circle:
     """LeaP: paths learn from each other while they think (arXiv 2505.07787, section 3); the verdict is their vote."""
     circle = Circle(run, meets=run.settings.meets)
     await circle.solve()
+    await vote(circle, circle.paths)
     return circle
 
 

@@ -14,6 +14,7 @@ from tertulia.circle.circle import Circle
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.journal import reading
+from tertulia.methods.ballot import vote
 from tertulia.seeds import draw
 
 
@@ -33,7 +34,7 @@ async def solve(run: Run) -> Circle:
         circle.thinker.meets = False
         await circle.each(circle.thinker.hear, speakers, heard)
     await circle.each(circle.thinker.think, circle.active)
-    await circle.vote(speakers)
+    await vote(circle, speakers)
     return circle
 
 

@@ -14,6 +14,7 @@ from tertulia.circle.circle import Circle
 from tertulia.circle.frames import Heard
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
+from tertulia.methods.ballot import vote
 
 WORTH_GOING_ON = 64
 """Tokens that must be left for another doubt: with fewer the path could not think anything through."""
@@ -29,7 +30,7 @@ async def solve(run: Run) -> Circle:
         await circle.each(circle.thinker.think, paths)
         waiting = circle.meeting(paths)
         await circle.each(circle.thinker.hear, waiting, [_doubt(circle, path) for path in waiting])
-    await circle.vote(paths)
+    await vote(circle, paths)
     return circle
 
 

@@ -12,6 +12,7 @@ from tertulia.circle.circle import Circle
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.errors import TertuliaError
+from tertulia.methods.ballot import vote
 from tertulia.wording import fill
 from tertulia.wording.harmless import neutral
 
@@ -37,7 +38,7 @@ async def solve(run: Run) -> Circle:
         asked = run.led(0, fill(run.wording.moa, question=run.question, proposals=proposals))
         last = await circle.begin([asked] * (1 if layer == settings.layers - 1 else settings.paths))
         await circle.each(circle.thinker.think, last)
-    await circle.vote(last)
+    await vote(circle, last)
     return circle
 
 

@@ -37,6 +37,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "plain_answer": ("other", "mine", "counts"),
     "plain_answer_unknown": ("other", "counts"),
     "plain_counts": ("count", "total", "other"),
+    "judge": ("question", "first", "second"),
     "moa": ("question", "proposals"),
     "moa_proposal": ("number", "proposal"),
 }
@@ -69,6 +70,7 @@ class Wording:
         plain_working, plain_working_unknown, plain_answer, plain_answer_unknown, plain_counts, plain_self: What an
             outvoted path hears without tags: another path's working or answer, beside its own or where it has none; how
             many have it; and nothing of others at all, for a control.
+        judge, judge_lead: Prompt that asks which of two workings is right, and how the reply begins.
         moa, moa_proposal: Prompt of an aggregation layer; empty in a set for models that cannot aggregate.
     """
 
@@ -110,6 +112,8 @@ class Wording:
     plain_answer_unknown: str = ""
     plain_counts: str = ""
     plain_self: str = ""
+    judge: str = ""
+    judge_lead: str = ""
 
     @classmethod
     def load(cls, name: str, language: str, file: str | Path | None = None) -> Wording:
