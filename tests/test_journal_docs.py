@@ -36,6 +36,9 @@ SORTS: list[dict[str, Any]] = [
     {"profile": PAPER, "every": 30, "method": "leap-single"},
     {"profile": PAPER, "every": 30, "last_call": 1, "consensus_stop": 1},
     {"profile": PEBBLE, "method": "independent"},
+    {"profile": PLAIN, "method": "longer"},
+    {"profile": PLAIN, "method": "independent", "vote": "sure"},
+    {"profile": PLAIN, "method": "independent", "vote": "judged"},
     {"profile": PEBBLE},
 ]
 

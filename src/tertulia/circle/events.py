@@ -14,8 +14,8 @@ class Event:
     Attributes:
         kind: "start" (`data` is the journal's header), "tokens" (`data["count"]` tokens have just come; never
             journaled), or the kind of a journal record, whose value `data` is (docs/journal.md lists them): "prompt",
-            "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "stopped" and "failed" of a
-            path; "plan", "meeting", "survivor" and "verdict" of the circle.
+            "thought", "summary", "aside", "asked", "judged", "heard", "kept", "closing", "answer", "stopped" and
+            "failed" of a path; "plan", "meeting", "survivor" and "verdict" of the circle.
         path: Index of the path; None where it concerns the whole circle.
         data: What `kind` says.
         live: Whether it has just happened; False where it was read from the journal.

@@ -24,7 +24,18 @@ SPAN_KINDS: tuple[str, ...] = get_args(SpanKind)
 GENERATED_KINDS = frozenset({"thought", "summary", "answer"})  # written by the model; the others are put in
 
 StepKind = Literal[
-    "prompt", "thought", "summary", "aside", "asked", "heard", "kept", "closing", "answer", "failed", "stopped"
+    "prompt",
+    "thought",
+    "summary",
+    "aside",
+    "asked",
+    "judged",
+    "heard",
+    "kept",
+    "closing",
+    "answer",
+    "failed",
+    "stopped",
 ]
 Place = Literal["thinking", "meeting", "last call", "closed", "unanswered", "finished", "stopped", "failed"]
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tertulia.answers.equivalence import equivalent
+from tertulia.answers.extract import boxed_rest
 from tertulia.answers.voting import vote_async
 from tertulia.circle.circle import Circle, together
 from tertulia.circle.path import Path, Step
 from tertulia.circle.run import Run, how_sure
 from tertulia.circle.segments import parts, step_of
-from tertulia.circle.thinker import LED_STOPS, LED_TOKENS, boxed_rest
+from tertulia.circle.thinker import LED_STOPS, LED_TOKENS
 from tertulia.methods import judge
 from tertulia.methods.asking import aside, end_of_thought
 
