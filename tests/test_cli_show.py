@@ -169,6 +169,13 @@ def test_nothing_that_a_model_wrote_acts_on_the_terminal(tmp_path: Path, capsys:
     assert "\x1b" not in out and "\u202e" not in out
 
 
+def test_what_was_generated_in_side_branches_is_said_apart() -> None:
+    from tertulia.cli.report import token_line
+
+    counts = {"generated": 1200, "forked": 48, "injected": 0, "discarded": 0, "cached": 9, "saved": 0}
+    assert token_line({"tokens": counts, "seconds": 0}).startswith("Tokens: 1,200 generated (48 in side branches), 0 ")
+
+
 def test_of_a_server_that_never_tells_its_cache_the_cache_is_unknown() -> None:
     result = solve("What is 2 + 3?", engine=ScriptedEngine(cached=False), paths=2).to_json()
     from tertulia.cli.report import token_line

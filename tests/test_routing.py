@@ -109,6 +109,20 @@ def test_the_same_seed_gives_the_same_routes_on_and_off_the_event_loop(given_: d
     assert asyncio.run(route_async(**given_)) == first
 
 
+@settings(max_examples=100, deadline=None)
+@given(arguments())
+def test_a_router_of_ones_own_cannot_make_a_path_hear_itself_a_blank_or_one_text_twice(given_: dict[str, Any]) -> None:
+    everybody = list(range(len(given_["summaries"])))
+    ROUTERS["careless"] = lambda ear: [everybody] * ear.k
+    try:
+        routes = route(**given_ | {"policy": "careless"})
+    finally:
+        del ROUTERS["careless"]
+    for path, peers in enumerate(routes):
+        texts = [(given_["summaries"][peer] or "").strip() for peer in peers]
+        assert path not in peers and all(texts) and len(set(texts)) == len(texts) <= given_["k"]
+
+
 def test_routes_are_the_same_on_every_machine() -> None:
     texts = ["ab", "abc", "xyz", "xy", None, "q"]
     assert route("random", texts, 2, seed=7) == [[1, 3], [0, 3], [1, 3], [1, 5], [5, 0], [1, 2]]

@@ -55,6 +55,8 @@ def token_line(result: Mapping[str, Any], *, resumed: bool = False) -> str:
     """
     tokens, seconds = result["tokens"], result["seconds"]
     parts = [f"{tokens[kind]:,} {kind}" for kind in ("generated", "injected", "discarded")]
+    if tokens.get("forked"):
+        parts[0] += f" ({tokens['forked']:,} in side branches)"
     parts.append("cached unknown" if tokens["cached"] is None else f"{tokens['cached']:,} cached")
     if tokens["saved"]:
         parts.append(f"{tokens['saved']:,} saved")
