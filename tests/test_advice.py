@@ -84,9 +84,9 @@ def test_what_cannot_be_told_is_said_with_what_could_have_been_shown() -> None:
 @pytest.mark.parametrize(
     ("tokens", "lost", "begins"),
     [
-        (69, 0, r"settling saves 31 % of the tokens at the same vote \(.*\): --settle 0\.6$"),
-        (95, 0, r"settling saves no tokens to speak of here \(5 %\)$"),
-        (69, 20, r"settling costs 40\.0 points of the vote \(.*\): leave it out$"),
+        (69, 0, r"settling saves 31 % of the tokens of independent at the same vote \(.*\): --settle 0\.6$"),
+        (95, 0, r"settling saves no tokens of independent to speak of \(5 %\)$"),
+        (69, 20, r"settling costs 40\.0 points of the vote of independent \(.*\): leave it out$"),
         (69, 3, r"settling saves 31 % .* cannot be told \(.*\), n = 50 could show \d+ points$"),
     ],
 )
@@ -96,6 +96,13 @@ def test_settling_is_judged_by_tokens_and_vote(tokens: int, lost: int, begins: s
         settle=circles(ALONE, tokens, [number >= lost for number in range(50)]), independent=circles(ALONE, 100, right)
     )
     assert re.match(begins, sentence)
+
+
+def test_where_meetings_gain_settling_is_held_against_the_circle_that_goes_on() -> None:
+    gained = circles(more(2), 200)
+    first, second = told(leap=gained, settle=circles(more(2), 120), independent=circles(ALONE))
+    assert first.startswith("meetings raise Pass@1")
+    assert second.startswith("settling saves 40 % of the tokens of leap at the same vote")
 
 
 def test_who_copies_is_warned_of() -> None:

@@ -277,7 +277,22 @@ async def test_steps_of_another_question_are_marked_where_peers_would_be() -> No
     real = await tell(**READ)
     assert heard_of(told) and {heard["step"] for heard in heard_of(told)} <= {1, 2, 3, 4, 5}
     first, same = heard_of(told)[0], heard_of(real)[0]
-    assert (first["path"], first["step"]) == (same["path"], same["step"]) and first["other"] != same["other"]
+    assert first["path"] == same["path"] and first["other"] != same["other"], "at the same places"
+
+
+def test_which_step_of_another_question_is_marked_tells_nothing_of_peers() -> None:
+    """Peers differ at the second step only; both that were written since the last meeting are marked alike."""
+    settings = resolve(PEBBLE, {"control": "unrelated", "doubt": 0.0})
+    words = Wording.load("pebble", "en")
+    made = Unrelated(FRAMES["digest"](settings, words), settings, words, "")
+
+    def marked(mine: Post) -> set[int | None]:
+        peers = [post(path, 93, 99, 70) for path in (1, 2, 3)]
+        return {made.tell(mine, peers, peers, random.Random(seed)).step for seed in range(40)}
+
+    assert marked(post(0, 93, 85, 61, fresh=(1, 2))) == {1, 2}
+    again = Post(0, "words", StepClaims({1: "93", 2: "85"}, None, (2,), frozenset({2})))
+    assert marked(again) == {None}, "no step is marked twice, else the path would never end"
 
 
 def test_counts_are_an_arm() -> None:

@@ -42,7 +42,7 @@ def advice(comparison: Comparison) -> list[str]:
     if meets is not None:
         told.append(_meetings(comparison, meets, _first(arms, lambda one: one.name == "self")))
     if settles is not None:
-        told.append(_settling(comparison, settles, arms[settles].settings["settle"]))
+        told.append(_settling(comparison, settles, arms[settles].settings["settle"], meets))
     copies = max(
         (figures["ends"]["copied"] or 0.0) for label, figures in comparison.arms.items() if _peers(arms[label])
     )
@@ -62,7 +62,7 @@ def _meetings(comparison: Comparison, label: str, doubt: str | None) -> str:
     if single.high < 0 or vote.high < 0:
         found = f"Pass@1 {_signed(single)}, the vote at equal tokens {_signed(vote)} points"
         return f"meetings do harm here ({found}): use --method {REFERENCE}"
-    if single.low > 0:
+    if _gain(figures):
         times = _tokens(figures) / _tokens(comparison.arms[REFERENCE])
         raised = f"meetings raise Pass@1 by {single.points()} points at {times:.1f} times the tokens"
         return raised + (_beside(figures["against_placebos"][doubt]["pass@1"]) if doubt else "")
@@ -78,24 +78,33 @@ def _beside(over: Estimate) -> str:
     return f"; over doubt without peers it is {_signed(over)}, which is not told from nothing"
 
 
-def _settling(comparison: Comparison, label: str, share: float) -> str:
+def _settling(comparison: Comparison, label: str, share: float, meets: str | None) -> str:
+    """What settling does beside what is to be used without it: a circle where meetings gain, else independent paths."""
     figures = comparison.arms[label]
-    vote = figures["against_independent"]["circle_vote"]
-    saved = 1 - _tokens(figures) / _tokens(comparison.arms[REFERENCE])
+    beside, vote = REFERENCE, figures["against_independent"]["circle_vote"]
+    if meets is not None and "against_first" in figures and _gain(comparison.arms[meets]):
+        beside, vote = meets, figures["against_first"]["cons"]
+    saved = 1 - _tokens(figures) / _tokens(comparison.arms[beside])
     if math.isnan(vote.low):
         return "cannot tell what settling does from one question: give more"
     if vote.high < 0:
-        return f"settling costs {-100 * vote.mean:.1f} points of the vote ({_signed(vote)}): leave it out"
+        return f"settling costs {-100 * vote.mean:.1f} points of the vote of {beside} ({_signed(vote)}): leave it out"
     if saved < WORTH_SAVING:
-        return f"settling saves no tokens to speak of here ({100 * saved:.0f} %)"
+        return f"settling saves no tokens of {beside} to speak of ({100 * saved:.0f} %)"
+    saves = f"settling saves {100 * saved:.0f} % of the tokens of {beside}"
     if vote.low >= -SAME_VOTE:
-        same = f"at the same vote ({_signed(vote)} points)"
-        return f"settling saves {100 * saved:.0f} % of the tokens {same}: --settle {share}"
+        return f"{saves} at the same vote ({_signed(vote)} points): --settle {share}"
     could = 100 * min(1.0, detectable(vote.se))
     return (
-        f"settling saves {100 * saved:.0f} % of the tokens; what it does to the vote cannot be told "
-        f"({_signed(vote)} points), n = {vote.questions} could show {could:.0f} points"
+        f"{saves}; what it does to the vote cannot be told ({_signed(vote)} points), "
+        f"n = {vote.questions} could show {could:.0f} points"
     )
+
+
+def _gain(figures: Figures) -> bool:
+    """Whether meetings are worth their tokens here, as `_meetings` says it."""
+    against = figures["against_independent"]
+    return bool(against["pass@1"].low > 0 and not against["vote"]["cost"]["difference"].high < 0)
 
 
 def _first(arms: Mapping[str, Arm], suits: Callable[[Arm], bool]) -> str | None:

@@ -111,7 +111,10 @@ def compare(
             for other in by_arm
             if _name(other) in PLACEBOS and _name(label) not in (*PLACEBOS, REFERENCE)
         }
-    sentence = _sentence(figures)
+    mains = [label for label in figures if _name(label) not in (*PLACEBOS, REFERENCE)]
+    for label in mains[1:]:
+        figures[label]["against_first"] = _difference(by_arm[label], by_arm[mains[0]], questions)
+    sentence = _sentence(figures, mains)
     seconds = {label: _mean([circle.seconds for circle in circles]) for label, circles in records.items()}
     bins = difficulty_bins(by_arm, pools) if pools is not None else []
     return Comparison(figures, questions, len(everything - shared), weight, pools, bins, sentence, seconds)
@@ -306,7 +309,7 @@ def _against(
 
 
 def _difference(circles: Circles, others: Circles, questions: Sequence[str]) -> dict[str, Estimate]:
-    """The differences to a placebo, each arm at its own tokens."""
+    """The differences to another arm, each at its own tokens."""
     return {
         "pass@1": paired_difference(
             _each(circles, questions, lambda circle: circle.pass_at_1),
@@ -319,9 +322,8 @@ def _difference(circles: Circles, others: Circles, questions: Sequence[str]) -> 
     }
 
 
-def _sentence(figures: Mapping[str, Mapping[str, Any]]) -> str:
+def _sentence(figures: Mapping[str, Mapping[str, Any]], mains: Sequence[str]) -> str:
     """The outcome of the first arm that is neither a placebo nor the reference, in words."""
-    mains = [label for label in figures if _name(label) not in (*PLACEBOS, REFERENCE)]
     if not mains:
         return "Nothing is compared: give the method independent and another one."
     against = figures[mains[0]].get("against_independent")

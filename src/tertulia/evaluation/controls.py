@@ -116,8 +116,9 @@ class Self(Control):
 class Unrelated(Control):
     """Where a path would hear peers it hears, in the same words, what peers of another question hold.
 
-    The other question is a problem of the world in the same language, drawn from the seed. Peers that hold what the
-    hearer holds still do: that nobody differs is no working and no answer.
+    The other question is a problem of the world in the same language, drawn from the seed. Peers that hold the hearer's
+    answer still do: that they agree is no working and no answer. Where steps are compared, which one differs would be
+    peers' information too: it is drawn among those that the hearer has just written, each but once, as with `wrong`.
     """
 
     def tell(
@@ -129,41 +130,43 @@ class Unrelated(Control):
         quotes = self.settings.frame == "quotes"
         if not told.text or told.finding == "doubt" or not (quotes or told.finding == "differ"):
             return told
-        other = self._other(mine.claims, told.step, chance)
+        claims = mine.claims
+        steps: tuple[int, ...] = ()
+        if isinstance(claims, StepClaims):
+            steps = tuple(step for step in claims.fresh if step not in claims.again)
+            if not steps and not quotes:
+                return agree(self.settings, self.wording, claims, ())
+        step = chance.choice(steps) if steps else None
+        words, answer = self._posed(claims.answer if step is None else claims.steps[step], step, chance)
+        summary = f"{words} {fill(self.wording.quote_finished, answer=answer)}"
+
+        def other(post: Post) -> Post:
+            held: Claims = AnswerClaims(answer)
+            if step is not None:
+                held = StepClaims({at: value for at, value in claims.steps.items() if at < step} | {step: answer})
+            elif isinstance(claims, StepClaims):
+                held = post.claims
+            return Post(post.path, summary, held, words)
 
         def spoken(posts: Sequence[Post], everyone: bool) -> list[Post]:
-            return [other(post) if everyone or self._differs(mine, post, told.step) else post for post in posts]
+            return [other(post) if everyone or self._differs(mine, post) else post for post in posts]
 
-        return self.frame.tell(mine, spoken(peers, everyone=False), spoken(quoted, everyone=True), chance, meeting)
+        return self.frame.tell(mine, spoken(peers, step is not None), spoken(quoted, everyone=True), chance, meeting)
 
-    def _differs(self, mine: Post, post: Post, step: int | None) -> bool:
-        """Whether a peer holds another value than the hearer where they are compared."""
-        if step is not None:
-            return step in post.claims.steps and post.claims.steps[step] != mine.claims.steps.get(step)
+    def _differs(self, mine: Post, post: Post) -> bool:
+        """Whether a peer holds another answer than the hearer."""
         answers = post.claims.answer, mine.claims.answer
         return answers[0] is not None and (answers[1] is None or not equivalent(answers[0], answers[1]))
 
-    def _other(self, mine: Claims, step: int | None, chance: random.Random) -> Callable[[Post], Post]:
-        """What becomes of a peer's post: another problem's working and answer, never the hearer's own answer."""
+    def _posed(self, own: str | None, step: int | None, chance: random.Random) -> tuple[str, str]:
+        """Another problem's working and answer, which is never the hearer's own."""
         language = self.wording.language if self.wording.language in LANGUAGES else LANGUAGES[0]
-        own = mine.answer if step is None else mine.steps.get(step)
         while True:
             posed = problem(chance.randrange(2**32), "easy", "train")
-            answer = str(posed.answer)
-            if self.settings.answer_kind == "choice" and step is None:
-                answer = chance.choice(LETTERS)
+            letters = self.settings.answer_kind == "choice" and step is None
+            answer = chance.choice(LETTERS) if letters else str(posed.answer)
             if own is None or not equivalent(answer, own):
-                break
-        words = neutral(posed.working(language))
-        summary = f"{words} {fill(self.wording.quote_finished, answer=answer)}"
-
-        def replaced(post: Post) -> Post:
-            claims: Claims = AnswerClaims(answer)
-            if isinstance(post.claims, StepClaims):
-                claims = replace(post.claims, steps={**post.claims.steps, **({} if step is None else {step: answer})})
-            return Post(post.path, summary, claims, words)
-
-        return replaced
+                return neutral(posed.working(language)), answer
 
 
 @dataclass(frozen=True)

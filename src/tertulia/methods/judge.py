@@ -59,6 +59,8 @@ async def between(circle: Circle, voters: Sequence[Path], counted: Verdict) -> V
         counted: Their majority vote.
     """
     run = circle.run
+    if not run.forks:
+        return replace(counted, note="not judged: nobody can be asked in a side branch here")
     best, *others = counted.votes or ("",)
     if not others or 2 * counted.votes[best] > counted.spoke:
         return replace(counted, note="not judged: one answer has the absolute majority, or nobody differs")
