@@ -97,17 +97,23 @@ async def ends() -> list[Any]:
     aloud = ScriptedEngine(lambda *_: "It is \\boxed{4}.<|end|>")
     without = PLAIN.model_copy(update={"prompt": "{question}\n", "think_open": "", "think_close": ""})
     silent = await Dialect.probe(aloud, without)
-    busy = ScriptedEngine({"q0/c0/p0": fast, "q0/c0/p1": ["I think. " * 30]})
+    busy = ScriptedEngine({"q0/c0/p0": fast, "q0/c0/p1": ["I think. " * 60]}, delay=0.002)
     writes_in_a_fork = ScriptedEngine(slow, faults=begin | {"q0/c0/p1": [None, Fault("stall", seconds=9)]})
     lost = ScriptedEngine(slow, faults={"q0/c0/p1": [None, Fault("error")]})
     agree = [f"So \\boxed{{1}}.</think>{'I say so. ' * 9}", f"{'I say so. ' * 2}\\boxed{{1}}<|end|>"]
-    at_length = {"q0/c0/p2": ["I look. And I look at it once more, and then again", "I have seen " * 9]}
-    summing_up = ScriptedEngine({"q0/c0/p0": agree, "q0/c0/p1": agree} | at_length)
+    at_length = {"q0/c0/p2": ["I look. And I look at it once more, and then again", "I have seen " * 90]}
+    summing_up = ScriptedEngine({"q0/c0/p0": agree, "q0/c0/p1": agree} | at_length, delay=0.002)
     ending: dict[str, Any] = {"mode": "board", "last_call": 0, "paths": 2}
     return [
         await tell(writes_in_a_fork, profile=PLAIN, frame="quotes", every=30, consensus_stop=1, **ending),
         await tell(lost, profile=PAPER, every=30, last_call=0, paths=2),
-        await tell(summing_up, profile=PAPER, every=20, settle=0.5, **ending | {"paths": 3}),
+        await tell(
+            summing_up,
+            profile=PAPER.model_copy(update={"summary_tokens": 300}),
+            every=20,
+            settle=0.5,
+            **ending | {"paths": 3},
+        ),
         await tell(writes, profile=PAPER, every=30, consensus_stop=1, **ending),
         await tell(late, profile=PLAIN, every=30, settle=0.5, **ending | {"paths": 3}),
         await tell(ScriptedEngine(going_on), profile=PLAIN, every=30, last_call=1, settle=0.5, paths=3),
