@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from circles import Told, tell
+from tertulia import solve
+from tertulia.cli.report import lines
 from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.methods.judge import read
@@ -137,6 +139,14 @@ async def test_a_vote_is_read_again_from_its_journal(rule: str, tmp_path: FilePa
     again = await voted(rule, **more)
     assert again.engine.calls == [] and again.outcome.verdict == first.outcome.verdict
     assert [p.tokens for p in again.outcome.paths] == [p.tokens for p in first.outcome.paths]
+
+
+def test_the_report_says_how_the_verdict_came_about() -> None:
+    result = solve("What is 2 + 3?", engine="scripted", profile=PLAIN, method="independent", vote="sure", paths=2)
+    told = result.to_json()
+    assert told["note"] == result.verdict.note != ""
+    assert f"The vote: {told['note']}." in lines(told)
+    assert not any("drawn among equals" in line for line in lines(told | {"tie": True}))
 
 
 def test_a_judgement_is_its_first_number_in_any_digits() -> None:

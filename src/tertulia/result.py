@@ -94,6 +94,7 @@ class Result:
             "votes": self.votes,
             "spoke": self.verdict.spoke,
             "tie": self.verdict.tie,
+            "note": self.verdict.note,
             "correct": self.correct,
             "paths": [path_json(path) for path in self.paths],
             "voters": list(self.voters),

@@ -25,7 +25,7 @@ def verdict_line(result: Mapping[str, Any]) -> str:
     line = f"Verdict: {result['verdict']}, {support} of {counted(paths, 'path')}"
     if result["spoke"] < paths:
         line += f", {result['spoke']} spoke"
-    if result["tie"]:
+    if result["tie"] and not result.get("note"):
         line += ", drawn among equals"
     return f"{line}; the others: {others}" if others else line
 
@@ -96,5 +96,6 @@ def lines(result: Mapping[str, Any], answer: object | None = None, *, resumed: b
         resumed: Whether the run went on from a journal.
     """
     tokens = token_line(result, resumed=resumed)
-    told = [verdict_line(result), right_line(result, answer), tokens, meeting_line(result), engine_line(result)]
+    note = f"The vote: {result['note']}." if result.get("note") else None
+    told = [verdict_line(result), note, right_line(result, answer), tokens, meeting_line(result), engine_line(result)]
     return [fit(line) for line in told if line is not None]

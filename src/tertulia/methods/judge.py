@@ -119,7 +119,7 @@ async def _judge(run: Run, task: Judgement) -> Step:
         return Step("judged", place=task.payer.place, data=data)
     (span,) = parts(came, ("answer", len(came.tokens)))
     chosen = read(span.text)
-    data["right"] = None if chosen is None else (chosen == 2) ^ task.swapped
+    data["right"] = None if chosen is None else int((chosen == 2) ^ task.swapped)
     return step_of("judged", came, (), task.payer.place, fork=span, data=data)
 
 
