@@ -65,3 +65,12 @@ async def test_a_key_that_no_header_can_hold_is_one_line(key: str, monkeypatch: 
     with pytest.raises(EngineError, match="the API key in TERTULIA_API_KEY") as caught:
         await HttpEngine("http://127.0.0.1:9").__aenter__()
     assert key not in str(caught.value)
+
+
+async def test_who_has_a_login_and_a_key_is_told_which_of_them_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERTULIA_API_KEY", "right")
+    async with Fake("vllm", key="right").serving() as fake:
+        with pytest.raises(EngineError, match="refused the name and password of its URL"):
+            await HttpEngine(fake.url.replace("http://", "http://mia:secret@")).__aenter__()
+        async with HttpEngine(fake.url) as engine:
+            assert (await ask(fake, engine)).text == WHOLE

@@ -301,6 +301,24 @@ async def test_cancelling_closes_the_connection_and_frees_the_server() -> None:
         assert (await ask(fake, engine)).text == WHOLE, "the engine works on"
 
 
+@pytest.mark.parametrize("kind", (*IDS, "openai"))
+async def test_what_is_under_way_when_the_engine_closes_fails_and_asks_no_more(kind: str) -> None:
+    """The second path is told to come again when the engine is gone."""
+    async with Fake(kind, delay=0.02).serving() as fake:
+        async with HttpEngine(fake.url) as engine:
+            first = asyncio.create_task(ask(fake, engine, "first"))
+            await until(lambda: len(fake.bodies) == 1)
+            fake.troubles.append(Trouble(503, retry_after="1"))
+            second = asyncio.create_task(ask(fake, engine, "second"))
+            await until(lambda: len(fake.bodies) == 2)
+        async with asyncio.timeout(20):
+            ended = await asyncio.gather(first, second, return_exceptions=True)
+        for error in ended:
+            assert isinstance(error, EngineError), error
+            assert str(error) == f"{fake.url}: the engine was closed while it was at work"
+        assert len(fake.bodies) == 2
+
+
 async def test_connections_are_limited() -> None:
     async with serving("vllm", delay=0.001, max_connections=3) as (fake, engine):
         await asyncio.gather(*(ask(fake, engine, f"p{at}", max_tokens=10) for at in range(12)))

@@ -230,6 +230,9 @@ class Wire:
         async with self._room:
             while True:
                 link, fresh = await self._link()
+                if self._closed:  # it may have been while the connection was opened
+                    link.abort()
+                    raise self._end()
                 exchange = link.send(data, sink)
                 try:
                     return await self._wait(link, exchange, limits)
@@ -251,8 +254,6 @@ class Wire:
         await asyncio.sleep(0)  # the event loop closes the sockets in its next round
 
     async def _link(self) -> tuple[_Link, bool]:
-        if self._closed:
-            raise self._end()
         loop = asyncio.get_running_loop()
         while self._idle:
             link = self._idle.pop()
