@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tertulia.answers.extract import extract_answer, stated_answer
+from tertulia.answers.extract import boxed_rest, extract_answer, stated_answer
 
 # Each with the letter in place of {}: announced as an option, called correct, called wrong, denied for another
 # (the second letter), and announced and taken back.
@@ -132,6 +132,15 @@ def test_what_stands_in_the_place_of_a_denied_letter_is_the_answer(language: str
     ("text", "letter"),
     [
         ("Choice: B", "B"),
+        ("My choice is B.", "B"),
+        ("Choix : D", "D"),
+        ("Wahl: D", "D"),
+        ("Le choix D est incorrect.", None),
+        ("La réponse D est la bonne.", "D"),
+        ("Верен вариант D.", "D"),
+        ("Не верен вариант D.", None),
+        ("Chaguo D ndio jibu sahihi.", "D"),
+        ("The answer is C, but wait, there is more.", None),
         ("We add them up.\n\n(B) Fourteen litres", "B"),
         ("**E) That is the one we want**", "E"),
         ("C. Lisbon", "C"),
@@ -218,6 +227,14 @@ def test_a_value_that_is_announced_at_the_end_is_the_answer(language: str, text:
         ("The answer is $x^2 + y^2 = 9$.", "$x^2 + y^2 = 9$"),
         ("The answer will be 31 litres", "31 litres"),
         ("ANS: 31", "31"),
+        ("#### **31**", "31"),
+        ("#### 31.", "31"),
+        ('{"answer": 31}', "31"),
+        ('{"steps": 2, "answer": "31"}', "31"),
+        ("Final Answer → 31", "31"),
+        ("[Answer] 31", "31"),
+        ("The answer is 31 (since 30 + 1 = 31).", "31"),
+        ("คำตอบ: **31** บาท", "31 บาท"),
         ("答案是十二", "十二"),
     ],
 )
@@ -305,3 +322,19 @@ def test_a_box_comes_before_words() -> None:
         extract_answer(r"The answer is 31. \boxed{30}") == extract_answer(r"\boxed{30}, so the answer is 31.") == "30"
     )
     assert stated_answer(r"\boxed{30}, so the answer is 31.") == "31"
+
+
+@pytest.mark.parametrize(
+    ("rest", "answer"),
+    [
+        ("31}$.", "31"),
+        (r"\frac{3}{7}} and so on", r"\frac{3}{7}"),
+        (r"\{3, 7\}}", r"\{3, 7\}"),
+        (r"\left\{ x \right.}", r"\left\{ x \right."),
+        (r"31\]", "31"),
+        ("31 \n\nSo", "31"),
+        ("}", None),
+    ],
+)
+def test_what_is_written_after_an_open_box_is_read_to_its_end(rest: str, answer: str | None) -> None:
+    assert boxed_rest(rest) == answer

@@ -34,6 +34,9 @@ _DECIMAL = re.compile(r"[+-]?\d{1,60}\.(?:\d{1,2}|\d{4,60})")
 _MARKED = re.compile(r"([+-]?)((?=.{1,60}$)\d[\d.,]*\d|\d)")
 _MAY_BE_FRACTION = re.compile("[/f]")
 _FRACTION = re.compile(r"([+-]?)(?:\\[dt]?frac\{(-?\d{1,60})\}\{(\d{1,60})\}|(\d{1,60})/(\d{1,60}))")
+_DEGREES = re.compile(r"(?P<rest>\(.*)\)\s*\^\s*(?:\{\s*\\circ\s*\}|\\circ)", re.DOTALL)
+# Two counts, each of its own: "3 red and 4" keeps what the last ones are.
+_COUNTED = re.compile(r"\d\s*(?:\\text\w*\s*\{)?\s*(?!(?:and|or)\b)[^\W\d_]{2,}[^\d]*(?:and|or|,|;)[^\d]*\d")
 _UNIT_BEHIND = re.compile(
     r"(?P<rest>.*[\d)}\w])\s+(?P<unit>[^\W\d_]{2,}(?:\s[^\W\d_]{2,}){0,2}(?:\s*\^\s*\{?\d\}?)?)", re.DOTALL
 )
@@ -179,8 +182,18 @@ def _by_unit(a: str, b: str, same: Callable[[str, str], bool]) -> bool | None:
 
 def _unit_off(text: str) -> tuple[str, str]:
     r"""An answer and its unit, typeset as one, 25\pi\text{ cm}^2, or behind a formula without variables, 25\pi cm^2."""
+    if (
+        (degrees := _DEGREES.fullmatch(tidy(text)))
+        and closing(degrees[0], 0) == degrees.end("rest")
+        and quantity(degrees["rest"][1:])
+    ):
+        return degrees["rest"][1:], "degree"
     found = _TYPESET_UNIT.fullmatch(text)
-    if found and (known := unit(" " + found["unit"].strip() + (found["power"] or "").strip(), typeset=True)):
+    if (
+        found
+        and not _COUNTED.search(found["rest"])
+        and (known := unit(" " + found["unit"].strip() + (found["power"] or "").strip(), typeset=True))
+    ):
         return found["rest"], known
     found = _UNIT_BEHIND.fullmatch(tidy(text))
     if found and (known := unit(" " + found["unit"])) and constant(found["rest"]) is not None:

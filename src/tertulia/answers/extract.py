@@ -155,10 +155,8 @@ def _closing(text: str, start: int) -> int | None:
 
 def boxed_rest(text: str) -> str | None:
     """What a path wrote after an open box, up to the brace that closes it; None where it wrote nothing."""
-    depth = 1
-    for at, letter in enumerate(text):
-        depth += {"{": 1, "}": -1}.get(letter, 0)
-        if not depth:
-            return text[:at].strip() or None
+    if (end := _closing(text, 0)) is not None:
+        return text[:end].strip() or None
     ends = " $.,\\\n"
+    text = re.sub(r"\s*\\[)\]]\s*$", "", text)
     return (text if "{" in text else text.partition("\n")[0].rstrip("}" + ends)).rstrip(ends).lstrip(" $") or None

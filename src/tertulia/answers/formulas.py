@@ -39,6 +39,8 @@ class Reader:
 
     def __init__(self, text: str) -> None:
         text = re.sub(r"(?<=[\d.])j(?![A-Za-z])", "i", text.replace("**", "^"))
+        text = re.sub(r"(?<![A-Za-z])(?:math|np|numpy|sympy)\.(?=[a-z])", "", text)
+        text = re.sub(r"(?<![\\A-Za-z])log(2|10)(?=\s*\()", r"\\log_{\1}", text)
         text = _PROGRAM.sub(lambda name: f"\\{name[1]} ", text)
         if not re.search(r"[\d\\^+*/=()-]", text) and len(re.findall(r"[^\W\d_]", text)) > 1:
             raise UnreadableError  # a word, not a product of its letters

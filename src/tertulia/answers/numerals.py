@@ -39,7 +39,7 @@ _SCIENTIFIC = re.compile(
 )
 _REPEATING = re.compile(
     r"(\d*)[.,](\d*?)(?:\\(?:overline|bar)\s*(?:\{\s*(\d+)\s*\}|(\d))|\\dot\s*\{?(\d)\}?|\((\d+)\)"
-    r"|(?P<seen>(\d)\8{2,})\s*(?:\\ldots|\\dots|\\cdots|\.\.\.))"
+    r"|(?P<seen>(\d)\8{2,}|(\d\d+?)\9+)\s*(?:\\ldots|\\dots|\\cdots|\.\.\.))"
 )
 _DIGITS_ALONE = re.compile(r"\d[\d,]*")
 _LITERAL = re.compile(r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?|\d[\d.,'’]*|\.\d+")
@@ -318,8 +318,8 @@ def _scientific_places(match: re.Match[str]) -> int:
 
 def _repeating(match: re.Match[str]) -> Fraction | None:
     whole, fixed = match[1] or "0", match[2]
-    again = match[3] or match[4] or match[5] or match[6] or match[8]
+    again = match[3] or match[4] or match[5] or match[6] or match[8] or match[9]
     if match["seen"]:
-        fixed, again = fixed + match["seen"], match[8]
+        fixed += match["seen"]
     value = Fraction(int(whole)) + (Fraction(int(fixed), 10 ** len(fixed)) if fixed else 0)
     return value + Fraction(int(again), (10 ** len(again) - 1) * 10 ** len(fixed))

@@ -20,8 +20,14 @@ _TOTAL = re.compile(
     r"prix|coût|montant)\s+(?:of|de|von)\s*$",
     re.IGNORECASE,
 )
+_COUNT = re.compile(
+    r"\b(?:number|amount|sum|cost|price|count|número|nombre|anzahl|zahl)\s+(?:of|de|von|der)\b", re.IGNORECASE
+)
+# A second label: "radius: 4, center: (1, 2)" is a list.
+_LABELLED = re.compile(r"[,;]\s*[^\W\d_]{2,}[^,;:=<>\\()]*[:=]")
 _SENTENCE = re.compile(
-    r"(?P<words>[^\d=<>\\^_+*/{}()\[\]]*[^\W\d_]{2}[^\d=<>\\^_+*/{}()\[\]]*?)(?P<rest>(?:\W*-)?\W*\d.*)", re.DOTALL
+    r"(?P<words>[^\d=<>\\^_+*/{}()\[\]]*[^\W\d_][\u0980-\u0dff]?[^\W\d_][^\d=<>\\^_+*/{}()\[\]]*?)(?P<rest>(?:\W*-)?\W*\d.*)",
+    re.DOTALL,
 )
 
 
@@ -38,10 +44,12 @@ def announced_off(text: str) -> str:
 def label_off(text: str) -> tuple[str, str] | None:
     """A value, and its name in words: "Total Cost = 11", "radius: 1"; None where there is no such name."""
     found = _LABEL.fullmatch(text)
-    if found is None or not commands()["functions"].isdisjoint(found["label"].lower().split()):
+    if found is None or _LABELLED.search(found["rest"]):
+        return None
+    if not commands()["functions"].isdisjoint(found["label"].lower().split()):
         return None
     label = found["label"].strip()
-    if changes_value(label, before=True) or (
+    if changes_value(_COUNT.sub("", label), before=True) or (
         found["mark"] == "=" and re.fullmatch("[a-z]{2}|[b-df-hj-np-tv-z]{3}", label)
     ):
         return None  # not the product in xy = 1
@@ -62,7 +70,7 @@ def sentence_end(text: str) -> str | None:
         return None
     if (place := number_word(words)) is not None:
         return words[place:] + found["rest"]  # Swahili: shilingi elfu 70
-    return found["rest"].strip()
+    return re.sub(r"^[\u0980-\u0dff]+", "", found["rest"]).strip()  # a vowel sign of the last word
 
 
 def qualifier_off(text: str) -> tuple[str, str] | None:
@@ -70,7 +78,8 @@ def qualifier_off(text: str) -> tuple[str, str] | None:
     patterns = _patterns()
     if found := patterns["for_all"].search(text):
         value = text[: found.start()].strip().rstrip(",;. ")
-        return (value, comparable(found[0]).casefold()) if value else None
+        if value:
+            return value, comparable(found[0]).casefold()
     if (found := patterns["of_all"].match(text)) and re.search(r"[<>=]|\\(?:[lg]e|in)", text[found.end() :]):
         return text[found.end() :].strip(), comparable(found[0]).casefold()
     return None

@@ -38,6 +38,8 @@ _BASES = {
 _NAMES_BASE = re.compile("_|[Bb]as|^0[xob]")
 _TIME = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))?\s*(?:([ap])\.?\s?m\.?|Uhr|h)?", re.IGNORECASE)
 _WORD = r"[^\W\d_]+(?:['’][^\W\d_]+)?\.?(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
+_OVER = re.compile(r"^\\[dt]?frac\s*\{\s*([^\W\d_]+)\s*\}\s*\{\s*([^\W\d_]+)\s*\}$")
+_SQUARE = re.compile(r"(square|sq\.?|cubic|cu\.?)\s+(\S+)", re.IGNORECASE)
 _UNIT = re.compile(rf"{_WORD}(?:\s*(?:/|\bper\b|-|\s)\s*{_WORD}){{0,7}}")
 
 
@@ -138,9 +140,11 @@ def unit(tail: str, typeset: bool = False) -> str | None:
     tail = re.sub(r"^/\s*(?=[^\W\d_]{2})", "", tail)
     if apart:
         tail = re.sub(r"^(?:d['’]|(?:de|of|von|du|des|из|a|an|the|each|every)\s+)(?=\S)", "", tail)
+    tail = _OVER.sub(r"\1/\2", tail)
     if tail[:1] == "(" and tail[-1:] == ")":
         tail = tail[1:-1].strip()
     tail = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", tail, flags=re.IGNORECASE).removeprefix("-")
+    tail = re.sub(r"^o['’]\s?clock\b", "oclock", tail)
     if len(tail) == 1 and unicodedata.category(tail) == "Sc":
         return str(words["same"].get(tail, tail))
     # Vowel signs are no letters to regular expressions.
@@ -156,13 +160,21 @@ def unit(tail: str, typeset: bool = False) -> str | None:
     short = first.isascii() and (len(first) == 2 or (len(first) == 3 and not apart)) and not phrase
     if short and first not in words["short"]:
         return None
-    return "/".join(_one_form(part) for part in re.sub(r"\bper\b", "/", tail).split("/"))
+    return "/".join(_one_form(_powers(part)) for part in re.sub(r"\bper\b", "/", tail).split("/"))
+
+
+def _powers(part: str) -> str:
+    """Square inches, sq in and inches squared as inches^2."""
+    part = _SQUARE.sub(lambda found: f"{found[2]}^{2 if found[1][0] in 'sS' else 3}", part.strip())
+    return re.sub(r"\s+(squared|cubed)$", lambda found: f"^{2 if found[1][0] == 's' else 3}", part)
 
 
 def _one_form(tail: str) -> str:
     """One name for a unit of several, without blanks; a plural in English as its singular."""
     same = _words()["same"]
     plain = re.sub(r"[\s{}.]", "", tail)
+    if powered := re.fullmatch(r"(.+)(\^-?\d)", plain):
+        return _one_form(powered[1]) + powered[2]
     plain = same.get(plain, plain if len(plain) <= 2 else plain.lower())
     plain = same.get(plain, plain)
     plain = plain[:-1] if len(plain) > 3 and plain.endswith("s") and not plain.endswith("ss") else plain
@@ -198,6 +210,8 @@ def _front(text: str) -> tuple[int, str, str]:
 
 def _with_unit(number: Number, tail: str) -> Quantity | None:
     stripped = tail.strip()
+    if re.fullmatch("/[-=–]", stripped):  # as prices end in India and East Africa
+        return Quantity(number.value, number.places)
     found = Quantity(number.value, number.places)
     if not stripped:
         return found
@@ -215,8 +229,9 @@ def _with_unit(number: Number, tail: str) -> Quantity | None:
 def _based(text: str) -> Quantity | None:
     if not _NAMES_BASE.search(text):
         return None
-    text = re.sub(r"\s*\(?\b[Bb]as(?:e|is)\s*(\w+)\s*\)?$", r"_{\1}", text)
+    text = re.sub(r"\s*\(?\b(?:in\s+)?[Bb]as(?:e|is)\s*(\w+)\s*\)?$", r"_{\1}", text)
     text = re.sub(r"(?<=\{)\(|\)(?=\})|(?<=\{)base(?=\w)", "", re.sub(r"\s", "", text))
+    text = re.sub(r"^\{(\w+)\}(?=_)", r"\1", text)
     match = _BASED.fullmatch(text)
     if program := re.fullmatch(r"0([xob])([0-9a-fA-F]+)", text):
         text = f"{program[2].upper()}_{({'x': 16, 'o': 8, 'b': 2})[program[1]]}"
@@ -238,7 +253,8 @@ def _in_tens(number: Quantity) -> Fraction:
 
 
 def _time(text: str) -> tuple[tuple[int, int, int], str, str] | None:
-    match = _TIME.fullmatch(text.strip())
+    text = re.sub(r"^(\d{1,2})\s?(?:h|時|时|点|點)\s?(\d{2})\s?分?$", r"\1:\2", text.strip())
+    match = _TIME.fullmatch(text)
     if match is None or not (match[2] or match[4]) or ("." in text[:3] and not match[4]):
         return None
     clock = int(match[1]), int(match[2] or 0), int(match[3] or 0)

@@ -10,17 +10,19 @@ from tertulia.answers.typesetting import comparable
 
 _VARIABLE = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?|[a-zA-Z]\([a-z]\)")
 _ENDLESS = "\\infty"
-_REALS = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|\\R|(?:all\s+)?real(?:\s+number)?s", re.IGNORECASE)
+_REALS = re.compile(r"\\(?:mathbb|Bbb)\s*\{?\s*R\s*\}?|\\R|(?:all\s+)?real(?:\s+number)?s", re.IGNORECASE)
 _DESCRIBED = re.compile(
     r"\\\{\s*([A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?\s*R\s*\}?)?\s*(?:\||\\mid(?![a-z])|:)\s*(.+?)\s*\\\}", re.DOTALL
 )
-_HOLE = re.compile(rf"(?:{_REALS.pattern})\s*\\(?:setminus|backslash)\s*\\\{{\s*([^,]+?)\s*\\\}}")
-_TOLD = re.compile(r"[<>]|\\(?:[lgn]eq?|in|cup|lt|gt|leqslant|geqslant|mathbb|R)(?![A-Za-z])|\breal", re.IGNORECASE)
+_HOLE = re.compile(rf"(?:{_REALS.pattern})\s*(?:\\(?:setminus|backslash)|-)\s*\\\{{\s*([^,]+?)\s*\\\}}")
+_TOLD = re.compile(
+    r"[<>]|\\(?:[lgn]eq?|in|(?:big)?cup|lt|gt|leqslant|geqslant|mathbb|R)(?![A-Za-z])|\breal", re.IGNORECASE
+)
 _UNION = re.compile(
-    r"\s*(?:\\cup(?![A-Za-z])|\bU\b|\bor\b|\\lor(?![A-Za-z])|\boder\b|\bou\b|\bo\b|или|\bau\b|或|または|หรือ|বা|లేదా)\s*"
+    r"\s*(?:\\(?:big)?cup(?![A-Za-z])|\bU\b|\bor\b|\\lor(?![A-Za-z])|\boder\b|\bou\b|\bo\b|или|\bau\b|或|または|หรือ|বা|లేదా)\s*"
 )
 _INTERSECTION = re.compile(
-    r"\s*(?:\band\b|\bund\b|\bet\b|\by\b|\bи\b|\bna\b|\\land(?![A-Za-z])|且|かつ|และ|এবং|మరియు|,)\s*"
+    r"\s*(?:\band\b|\bund\b|\bet\b|\by\b(?!\s*(?:[<>=]|\\[lgni]))|\bи\b|\bna\b|\\land(?![A-Za-z])|且|かつ|และ|এবং|మరియు|,)\s*"
 )
 
 

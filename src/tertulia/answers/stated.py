@@ -31,13 +31,13 @@ LONGEST = 120
 
 _NUMERAL = r"\d|[零〇一二两兩三四五六七八九十百千万萬亿]"
 # Dashes stand before the value only with a blank, or they are its sign.
-_GAP = r"(?P<gap>(?:[\s*_`:：=]|[—–-](?=\s))*)"
+_GAP = r"(?P<gap>(?:[\s*_`:：=→\]]|[\"”]\s*[:：]\s*[\"“]?|[—–-](?=\s))*)"
 _VALUE = re.compile(
     rf"(?:[$€£¥￥₹฿₽(\[{{+−±≈√-]|\\[($€£¥₹(\[{{%]|US|Rs\.?|R|USD|EUR|\s){{0,6}}(?:{_NUMERAL}|\.\d|\\[A-Za-z]|π|∞)"
     r"|\$|\\[(\[]|[A-Za-z]\s?=\s?[^=\s]"
 )
 _MARKED = re.compile(r"(?:^|\n)[ \t]*####[ \t]*(?P<value>[^\n]{1,120})\s*$")
-_HEADING = re.compile(r"\d+\s*[.)](?:\s|$)")
+_HEADING = re.compile(r"\d+\s*[.)]\s+\S")
 _ENDS = re.compile(r"[!?。！？।\n]|\.(?!\d)|[,;，；、](?!\s*(?:[$\\(\[]?[-+]?\d|\$?[A-Za-z]\s?=))")
 _SENTENCE = re.compile(r"[!?。！？।\n]|\.(?!\d)")
 _NUMBER = re.compile(r"(?:(?<![^\W\d])[-−+$€£¥₹]|(?<![A-Za-z_À-ɏЀ-ӿ\d]))\d(?:[\d.,]*\d)?")
@@ -57,8 +57,13 @@ def stated_value(text: str, language: str | None = None) -> str | None:
     """
     part = read(text.rstrip()[-LAST_PART - WINDOW :])
     marked = _MARKED.search(part)
-    if marked and _VALUE.match(marked["value"]) and not _HEADING.match(marked["value"]):
-        return marked["value"].strip().strip("*").strip()
+    if (
+        marked
+        and (value := marked["value"].strip(" \t*").rstrip("."))
+        and _VALUE.match(value)
+        and not _HEADING.match(value)
+    ):
+        return value
     return next((found for languages in tries(language) if (found := _announced(part, languages))), None)
 
 
@@ -97,6 +102,9 @@ def _value(text: str, start: int, languages: tuple[str, ...]) -> tuple[str | Non
     if denied:
         return None, end
     value = text[start : tail.start() if tail else end].strip()
+    value = re.sub(r"(?<![\w)])\*\*|\*\*(?![\w(])|[\"”]\s*\}?$", "", value)
+    if value.endswith("}") and value.count("}") > value.count("{"):
+        value = value[:-1]  # {"answer": 7}
     value = re.sub(rf"^[*_`]+|[*_`]+$|\s*{CLOSE}\s*{words('verb', languages)}$", "", value).strip()
     if (chain := _CHAIN.fullmatch(value)) and not _LETTERS.search(_SIGNS.sub("", chain["before"])):
         value = chain["result"].strip()  # "the answer is 3 + 4 = 7"
@@ -121,7 +129,7 @@ def _only_number(text: str, start: int, languages: tuple[str, ...]) -> tuple[str
 def _pattern(name: str, languages: tuple[str, ...]) -> re.Pattern[str]:
     patterns = {
         "announced": rf"{announcement(languages)}{_GAP}(?P<denied>{words('denied', languages)}(?!\w))?",
-        "tail": rf"\s+(?:{words('because', languages)}(?!\w)|{words('goes_on', languages)}\s+(?=[^\W\d]))",
+        "tail": rf"\s+\(?(?:{words('because', languages)}(?!\w)|{words('goes_on', languages)}\s+(?=[^\W\d]))",
         "compares": rf"(?<![{LETTER}]){words('compares', languages)}(?![{LETTER}])",
         "denied_after": rf"(?<=[\d\w)}}$])\s*{words('denied_after', languages)}",
     }

@@ -18,7 +18,8 @@ _MATRIX = re.compile(
     re.DOTALL,
 )
 _NAME = re.compile(
-    r"\(\s*[A-Za-z](?:\s*,\s*[A-Za-z])+\s*\)|\|?[A-Z]{1,4}\|?|\\angle\s*[A-Z]+"
+    r"\(\s*\\?[A-Za-z]+(?:\s*,\s*\\?[A-Za-z]+)+\s*\)|\|?[A-Z]{1,4}\|?|m?\s*\\angle\s*[A-Z]+|\[\s*[A-Z]{3,5}\s*\]"
+    r"|[A-Za-z](?:\s*\+\s*[A-Za-z])+"
     r"|(?:\\[A-Za-z]+(?:\s*\{[A-Za-z]+\})?|[^\W\d_]|[^\W\d_]{4,})(?:_\s*(?:\{\s*\w+\s*\}|\w))?'*(?:\s*\([^()]*\))?"
 )
 
@@ -66,6 +67,8 @@ def _one_bracketed(a: str, b: str, same: Same) -> bool | None:
         found = bracketed(whole)
         if found is None or (found[0] != "{" and len(found[2]) < 2):
             continue
+        if comparable(bare).strip() == "\\emptyset":
+            return not found[2]
         items = listed(bare)
         if items is None or (len(items) < 2 and found[0] != "{"):
             return False if not re.search(r"[=<>]|\\[a-z]", bare) else None
@@ -188,20 +191,26 @@ def _relations(a: str, b: str, same: Same) -> bool | None:
     if sign not in FLIPPED or sign_other not in FLIPPED:
         return False
     if sign == FLIPPED[sign_other]:
-        sides_other, sign_other = sides_other[::-1], FLIPPED[sign_other]
-        if in_order(sides, sides_other, same):
+        if in_order(sides, sides_other[::-1], same):
             return True
+        if sign != "=":
+            sides_other, sign_other = sides_other[::-1], sign
     if sign != sign_other:
         return False
     names = [_NAME.fullmatch(side) is not None for side in (sides[0], sides_other[0])]
     if all(names) and comparable(sides[0]) != comparable(sides_other[0]):
-        return _renamed(sides, sides_other, same) if sign == "=" else False
+        if sign != "=":
+            return False
+        if _renamed(sides, sides_other, same):
+            return True
     return bool(proportional(sides, sides_other, positive=sign != "="))
 
 
 def _renamed(sides: list[str], others: list[str], same: Same) -> bool:
-    """f(x) = 2x + 3 against y = 2x + 3: two usual names of the value of a function."""
-    usual = all(re.fullmatch(r"y|[fgh]\s*\(\s*[a-z]\s*\)", side[0]) for side in (sides, others))
+    """f(x) = 2x + 3 against y = 2x + 3: the usual names of the value of a function."""
+    usual = any(side[0].startswith("y") for side in (sides, others)) and all(
+        re.fullmatch(r"y|[fghy]\s*\(\s*[a-z]\s*\)", side[0]) for side in (sides, others)
+    )
     return usual and same(sides[1], others[1])
 
 
@@ -220,7 +229,9 @@ def _chains(ones: tuple[list[str], list[str]], others: tuple[list[str], list[str
 
 
 def _ratios(a: str, b: str, same: Same) -> bool | None:
-    ones, others = (split(text, re.compile(r"\s*:\s*")) for text in (a, b))
+    if ":" not in a + b:
+        return None
+    ones, others = (split(text, re.compile(r"\s*:\s*|\s+to\s+")) for text in (a, b))
     if ones is None or others is None or (len(ones) < 2 and len(others) < 2):
         return None
     return in_order(ones, others, same)

@@ -25,7 +25,9 @@ _CHARACTERS = {
     "⩽": "\\le ", "⩾": "\\ge ", "≦": "\\le ", "≧": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "∈": "\\in ", "∪": "\\cup ",
     "∩": "\\cap ", "∅": "\\emptyset ", "±": "\\pm ", "∓": "\\mp ", "°": "^\\circ ", "º": "^\\circ ", "℃": "^\\circ C",
     "℉": "^\\circ F", "∀": "\\forall ", "∃": "\\exists ", "→": "\\to ", "≡": "\\equiv ",
-    "∠": "\\angle ", "…": "\\ldots ",
+    "∠": "\\angle ", "∶": ":", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}",
+    "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}",
+    "…": "\\ldots ",
     "½": "\\frac{1}{2}", "⅓": "\\frac{1}{3}", "⅔": "\\frac{2}{3}", "¼": "\\frac{1}{4}", "¾": "\\frac{3}{4}",
     "⅕": "\\frac{1}{5}", "⅖": "\\frac{2}{5}", "⅗": "\\frac{3}{5}", "⅘": "\\frac{4}{5}", "⅙": "\\frac{1}{6}",
     "⅛": "\\frac{1}{8}", "⅜": "\\frac{3}{8}", "⅝": "\\frac{5}{8}", "⅞": "\\frac{7}{8}", "　": " ", "、": ",", "﹩": "$",
@@ -38,8 +40,11 @@ _POWER = re.compile(f"[{''.join(_RAISED)}]+")
 _LOWERED = re.compile("[₀-₉]+")
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|\w))")
 _DOLLAR = re.compile(r"(?:\b(?:US|USD|AU?|CA?|NZ?|HK|NT|R|S|MX|Z)\s?)?\\?\$(?=\s*-?[\d.])|\\?\$")
-_ABBREVIATED = re.compile(r"(\\?\$\d[\d.,]*)\s?([KMB])\.?$")  # a price, $5M, has no metres
+_ABBREVIATED = re.compile(r"(\\?\$\d[\d.,]*|^\d+\.\d+(?=M))\s?([KMB])\.?$")  # a price, $5M, has no metres
 _UNTOUCHED = re.compile(r"[^\\$~{]*")
+_OPTIONS = re.compile(r"(\\(?:text)?color(?:box)?|\\bbox)\s*\[[^\[\]]*\](?=\s*\{)")
+_FLAT = r"((?:[^{}]|\{[^{}]*\})*?)"
+_OLD = re.compile(rf"\{{{_FLAT}\\(over|choose)(?![A-Za-z]){_FLAT}\}}|^{_FLAT}\\(over|choose)(?![A-Za-z]){_FLAT}$")
 _DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]")
 _BOLD = re.compile(r"(\*{1,4}|__|`{1,3})([^*`]+)\1")
 _PAIRS = {
@@ -51,10 +56,12 @@ _PAIRS = {
     "„": "“",
     "‘": "’",
     '"': '"',
+    "'": "'",
     "《": "》",
     "〈": "〉",
     "〔": "〕",
 }
+_MODULO = re.compile(r"(?<![A-Za-z])\(?\s*(?:\\[pb]?mod|\bmod)(?![A-Za-z])\s*\{?\s*(\w+)\s*\}?\s*\)?")
 _STOPS = " .。．।॥;,:؛、?"
 
 
@@ -69,8 +76,8 @@ def tidy(answer: str) -> str:
         previous = text
         if not _UNTOUCHED.fullmatch(text):
             text = _DELIMITERS.sub("", _DOLLAR.sub("", text))
-            text = re.sub(r"\{\s*([,.])\s*\}", r"\1", text)
-            text = _commands_off(text)
+            text = re.sub(r"\{\s*([,.]|\\[,;:!])\s*\}", r"\1", text)
+            text = _commands_off(_one_fraction(text))
             text = re.sub(rf",{_THIN}\s*", ",", text)
             text = re.sub(rf"(?<=\d){_THIN}(?=\d)", "", text)
         text = " ".join(text.split())
@@ -95,13 +102,15 @@ def characters(text: str) -> str:
 @lru_cache(maxsize=65_536)
 def comparable(text: str) -> str:
     """A tidy text as texts are compared: blanks, and other names of a command, make no difference."""
-    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf)(?![A-Za-z])", r"\\infty ", text)
+    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", r"\\infty ", text)
+    text = re.sub(r"^(?:the\s+)?empty\s+set$", r"\\emptyset ", text, flags=re.IGNORECASE)
     if "\\" in text:
         text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
         for pattern, name in _same_commands():
             text = pattern.sub(name, text)
         text = re.sub(r"(^|[\[(,]\s*)\+\s*(?=\\infty)", r"\1", text)
         text = re.sub(r"\\\{\s*\\\}", r"\\emptyset ", text)
+    text = _MODULO.sub(r"\\pmod \1", text)
     text = re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)  # 2 1/2 is not 21/2
     text = re.sub(r"\{(\w)\}", r"\1", text)
     return text if "\\" in text or not re.search(r"[^\W\d_]{2}", text) else text.casefold()
@@ -173,6 +182,9 @@ def _commands_off(text: str) -> str:
         elif name in ("lbrace", "rbrace"):
             found.append("\\{" if name == "lbrace" else "\\}")
             position = token.start(2) if brace else position
+        elif name in known["currencies"]:
+            found.append(known["currencies"][name])
+            position = token.start(2) if brace else position
         elif name in known["spaces"] or token[0] in ("\\ ", "\\\n", "\\\t"):
             found.append(" ")
             position = token.start(2) if brace else position
@@ -191,6 +203,19 @@ def _commands_off(text: str) -> str:
         else:
             found.append(token[0].replace("~", " ") if token[0][0] != "\\" else token[0])
     return "".join(found)
+
+
+def _one_fraction(text: str) -> str:
+    r"""With \frac and \binom for other ways to write them, and colours without their options."""
+    text = _OPTIONS.sub(r"\1", text)
+    text = re.sub(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1\\text{ \2}", text)
+    text = re.sub(r"\\(?:sfrac|nicefrac)(?![A-Za-z])", r"\\frac", text)
+
+    def named(found: re.Match[str]) -> str:
+        top, name, bottom = (part for part in found.groups() if part is not None)
+        return f"\\{'frac' if name == 'over' else 'binom'}{{{top.strip()}}}{{{bottom.strip()}}}"
+
+    return _OLD.sub(named, text) if "\\over" in text or "\\choose" in text else text
 
 
 def _outer_off(text: str) -> str:
