@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from circles import tell
+from tertulia.circle.thinker import LED_TOKENS
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import arm, arms
 from tertulia.evaluation.evaluate import budgets_of
 from tertulia.evaluation.records import CircleRecord, PathRecord
-from tertulia.model import Profile
+from tertulia.model import Dialect, Profile
 from tertulia.wording import Wording
 
 PLAIN = Profile(name="any", answer_tokens=12, tail_tokens=4)
@@ -30,6 +31,19 @@ async def test_a_path_doubts_at_every_end_until_its_budget_is_spent_and_its_last
     assert doubts > 2 and told.outcome.verdict.answer == str(doubts)
     assert 400 - 64 - 40 < path.tokens.generated <= 400
     assert [span.kind for span in path.spans].count("heard") == doubts
+
+
+async def test_where_answers_stand_in_the_thought_nothing_is_kept_for_another() -> None:
+    def aloud(context: str, path: str, seed: int) -> str:
+        return f"{'I add. ' * 4}It comes to \\boxed{{{context.count(DOUBT)}}}.<|end|>"
+
+    without = Profile(name="any", answer_tokens=256, prompt="{question}\n", think_open="", think_close="")
+    engine = ScriptedEngine(aloud)
+    dialect = await Dialect.probe(engine, without)
+    told = await tell(engine, profile=without, dialect=dialect, method="longer", budget=700)
+    (path,) = told.outcome.paths
+    assert 700 - 64 - 2 * LED_TOKENS - 60 < path.tokens.generated <= 700
+    assert told.outcome.verdict.answer == str(path.text.count(DOUBT))
 
 
 async def test_with_nothing_left_it_is_a_plain_path() -> None:

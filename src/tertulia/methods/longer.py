@@ -14,6 +14,7 @@ from tertulia.circle.circle import Circle
 from tertulia.circle.frames import Heard
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
+from tertulia.circle.thinker import LED_TOKENS
 from tertulia.methods.ballot import vote
 
 WORTH_GOING_ON = 64
@@ -23,7 +24,11 @@ WORTH_GOING_ON = 64
 async def solve(run: Run) -> Circle:
     """One path with all the tokens: `budget` is what it may generate in all."""
     unbounded = {"last_call": sys.maxsize, "summaries": "read", "self_opened": False}
-    circle = Circle(replace(run, settings=run.settings.model_copy(update=unbounded), every=0), meets=False)
+    profile = run.profile
+    if not run.dialect.think_close:  # it answers in its thought: nothing is kept but for an answer that it is led to
+        profile = profile.model_copy(update={"answer_tokens": min(profile.answer_tokens, 2 * LED_TOKENS)})
+    settings = run.settings.model_copy(update=unbounded)
+    circle = Circle(replace(run, settings=settings, profile=profile, every=0), meets=False)
     paths = await circle.begin([run.prompt(0, meets=False)])
     circle.thinker.meets = True  # so that it is held at its end; there is nobody else to meet
     while circle.active:
