@@ -42,6 +42,7 @@ def test_ids_are_safe_in_file_names_and_stay_apart(tmp_path):
         (" 5 ", "5"),
         ("\\frac{5}{6}", "\\frac{5}{6}"),
         ("So it is \\boxed{\\frac{5}{6}}.", "\\frac{5}{6}"),
+        ("So it is \\fbox{8}.", "8"),
     ],
 )
 def test_answers_are_numbers_texts_or_what_is_in_the_box(tmp_path, answer, gold):
@@ -52,6 +53,8 @@ def test_answers_are_numbers_texts_or_what_is_in_the_box(tmp_path, answer, gold)
 def test_a_solution_is_read_only_for_its_box_and_only_without_an_answer(tmp_path):
     row = {"problem": "What is 2 + 3?", "solution": "Two \\boxed{2}, no: \\boxed{5}."}
     assert load("aime2024", data=write(tmp_path, "q.json", [row]))[0].gold == "5"
+    framed = {**row, "solution": "Hence \\fbox{5}."}
+    assert load("aime2024", data=write(tmp_path, "f.json", [framed]))[0].gold == "5"
     said = refused(write(tmp_path, "p.json", [{**row, "solution": "It is 5."}]), "aime2024")
     assert said == (
         "FILE, row 1: the answer (one of answer, gold, final_answer, expected_answer, answer_number, or a solution "

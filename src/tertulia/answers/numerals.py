@@ -13,6 +13,8 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from importlib import resources
 
+from tertulia.answers.announcements import read
+
 DECIMAL_COMMA = frozenset({"de", "es", "fr", "ru"})
 """Languages that write 3,5 for three and a half; the others of the eleven write 3.5."""
 
@@ -58,7 +60,7 @@ _MYRIADS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**1
 _EAST = "".join([*_CHINESE, *_PLACES, *_MYRIADS])
 # Not 千米, a kilometre; nor 百分之, per cent.
 _EASTERN = re.compile(
-    rf"(?:[\d.,]*\d\s*)?(?:(?:[{_EAST}]|\d[\d.,]*(?=\s*[{_EAST}])|\d{{4}}(?!\d))(?![米克瓦卡赫焦帕]|分[之の]))+"
+    rf"(?:[\d.,]*\d\s*)?(?:(?:[{_EAST}]|\d[\d.,]*(?=\s*[{_EAST}])|\d{{2,4}}(?!\d))(?![米克瓦卡赫焦帕]|分[之の]))+"
 )
 _EASTERN_FRACTION = re.compile(rf"([\d{_EAST}]+)分[之の]([\d{_EAST}]+)")
 _EASTERN_PART = re.compile(r"\s*(\d[\d.,]*|.)")
@@ -97,8 +99,8 @@ def read_number(text: str, language: str | None = None, gold: bool = False) -> t
             return Number(top / bottom), text[east.end() :]
     readers: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Fraction | None]], ...]
     readers = ((_MIXED, _mixed), (_FRACTION, _fraction), (_REPEATING, _repeating), (_SCIENTIFIC, _scientific))
-    for pattern, read in readers:
-        if (match := pattern.match(text)) and len(match[0]) <= _LONGEST and (value := read(match)) is not None:
+    for pattern, value_of in readers:
+        if (match := pattern.match(text)) and len(match[0]) <= _LONGEST and (value := value_of(match)) is not None:
             places = _scientific_places(match) if pattern is _SCIENTIFIC else 0
             return _multiplied(Number(value, places), text[match.end() :], language, gold)
     if (match := _EASTERN.match(text)) and (value := eastern_number(match[0])) is not None:
@@ -271,7 +273,7 @@ def _first_word(text: str) -> str:
 
 @cache
 def _scales() -> dict[str, dict[str, Fraction]]:
-    tables = tomllib.loads((resources.files("tertulia.answers") / "number_words.toml").read_text("utf-8"))
+    tables = tomllib.loads(read((resources.files("tertulia.answers") / "number_words.toml").read_text("utf-8")))
     return {
         language: {word: Fraction(value) for word, value in sorted(words.items(), key=lambda item: -len(item[0]))}
         for language, words in tables.items()

@@ -7,6 +7,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 
+from tertulia.answers.announcements import read
 from tertulia.answers.numerals import number_word
 from tertulia.answers.quantities import changes_value
 from tertulia.answers.typesetting import commands, comparable
@@ -61,7 +62,8 @@ def sentence_end(text: str) -> str | None:
     found = _SENTENCE.fullmatch(text)
     if found is None:
         return None
-    words = found["words"]
+    signs = re.match(r"[\u0980-\u0dff]*", found["rest"])  # vowel signs of the last word
+    words, rest = found["words"] + (signs[0] if signs else ""), found["rest"][signs.end() if signs else 0 :]
     if not commands()["functions"].isdisjoint(words.lower().split()) or re.fullmatch(r"\s*[A-Za-z]{1,3}\s*", words):
         return None
     copula = _patterns()["is"].search(words)
@@ -69,8 +71,8 @@ def sentence_end(text: str) -> str | None:
     if changes_value(bare, before=not copula) or (copula and changes_value(words)):
         return None
     if (place := number_word(words)) is not None:
-        return words[place:] + found["rest"]  # Swahili: shilingi elfu 70
-    return re.sub(r"^[\u0980-\u0dff]+", "", found["rest"]).strip()  # a vowel sign of the last word
+        return words[place:] + rest  # Swahili: shilingi elfu 70
+    return rest.strip()
 
 
 def qualifier_off(text: str) -> tuple[str, str] | None:
@@ -87,7 +89,7 @@ def qualifier_off(text: str) -> tuple[str, str] | None:
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
-    words = tomllib.loads((resources.files("tertulia.answers") / "phrases.toml").read_text("utf-8"))
+    words = tomllib.loads(read((resources.files("tertulia.answers") / "phrases.toml").read_text("utf-8")))
     joined = {name: "|".join(patterns) for name, patterns in words.items()}
     before = rf"\s*(?:{joined['announced']})\s*(?:[,:=]\s*|\s(?=\S)|(?=[\d\\]))|\s*(?:=|\\approx(?![a-z]))\s*"
     behind = {

@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
+from tertulia.answers.announcements import read
 from tertulia.answers.numerals import Number, read_number
 
 TOLERANCE = Fraction(5, 1_000_000)
@@ -268,7 +269,7 @@ def _afternoon(clock: tuple[int, int, int], half: str) -> tuple[int, int, int]:
 
 @cache
 def _words() -> dict[str, Any]:
-    words = tomllib.loads((resources.files("tertulia.answers") / "quantities.toml").read_text("utf-8"))
+    words = tomllib.loads(read((resources.files("tertulia.answers") / "quantities.toml").read_text("utf-8")))
     words["none_set"] = frozenset(words["none"])
     # All signs of currencies that Unicode has, in the blocks where it has them.
     blocks = (range(0xA2, 0xA6), range(0x58F, 0x590), range(0x9F2, 0x9FC), range(0xE3F, 0xE40), range(0x20A0, 0x20D0))

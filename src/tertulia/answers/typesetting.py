@@ -93,6 +93,7 @@ def characters(text: str) -> str:
     """The text with the digits, signs, powers and brackets of other scripts as in ASCII or LaTeX."""
     if text.isascii():
         return text
+    text = unicodedata.normalize("NFC", text)  # one code for a letter and its sign, as in the tables
     text = _ROOT.sub(lambda root: f"\\sqrt{{{root[1] or root[2] or root[3]}}}", text)
     text = _POWER.sub(lambda power: "^{" + "".join(_RAISED[character] for character in power[0]) + "}", text)
     text = _LOWERED.sub(lambda low: "_{" + "".join(str(ord(character) - 0x2080) for character in low[0]) + "}", text)

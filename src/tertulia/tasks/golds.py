@@ -23,6 +23,8 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
 MOST_WORDS, MOST_UNSPACED = 5, 12
 
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])")
+
 
 def gold_of(row: Row, task: str, numeric: bool, language: str) -> str:
     r"""The answer as the row has it: what is in the box, where there is a `\boxed{...}`; what stands after `####`.
@@ -89,7 +91,7 @@ def _read(row: Row, name: str) -> str:
         text = text.rpartition(_AFTER)[2].strip()
         if not text:
             raise row.wrong(f"the field {shown!r} has nothing after {_AFTER}")
-    if "\\boxed" not in text:
+    if not _BOX.search(text):
         return text
     boxed = extract_answer(text, "math")
     if boxed is None:
@@ -103,7 +105,7 @@ def _boxed_in_solution(row: Row, task: str, numeric: bool, language: str) -> str
         row.plain(empty)
     if "solution" not in row.fields:
         raise row.missing(f"the answer (one of {names})")
-    if "\\boxed" not in row.plain("solution"):
+    if not _BOX.search(row.plain("solution")):
         raise row.missing(f"the answer (one of {names}, or a solution with \\boxed{{...}})")
     gold = _read(row, "solution")
     if _is_prose(gold, numeric):
