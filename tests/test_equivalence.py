@@ -25,6 +25,8 @@ PAIRS = [
     for place, pair in enumerate(pairs)
 ]
 HOSTILE = [
+    "1." + "0" * 950 + "M",
+    "{a \\over " * 90 + "b" + "}" * 90,
     r"\prod_{k=1}^{10^{8}} k",
     "9^{9^{9^{9}}}",
     "(x+1)^{10^{9}}",

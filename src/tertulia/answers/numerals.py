@@ -40,8 +40,8 @@ _SCIENTIFIC = re.compile(
     rf"(\d+(?:[.,]\d+)?)\s*(?:(?:\\times|\\cdot|\*|x)\s*{_POWER_OF_TEN}|[eE]([+-]?\d+)(?!\d|\.\d))|{_POWER_OF_TEN}"
 )
 _REPEATING = re.compile(
-    r"(\d*)[.,](\d*?)(?:\\(?:overline|bar)\s*(?:\{\s*(\d+)\s*\}|(\d))|\\dot\s*\{?(\d)\}?|\((\d+)\)"
-    r"|(?P<seen>(\d)\8{2,}|(\d\d+?)\9+)\s*(?:\\ldots|\\dots|\\cdots|\.\.\.))"
+    r"(\d*)[.,](\d{0,60}?)(?:\\(?:overline|bar)\s*(?:\{\s*(\d+)\s*\}|(\d))|\\dot\s*\{?(\d)\}?|\((\d+)\)"
+    r"|(?P<seen>(\d)\8{2,}|(\d\d{1,5}?)\9{1,60})\s*(?:\\ldots|\\dots|\\cdots|\.\.\.))"
 )
 _DIGITS_ALONE = re.compile(r"\d[\d,]*")
 _LITERAL = re.compile(r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?|\d[\d.,'’]*|\.\d+")

@@ -15,6 +15,9 @@ from typing import Any
 DEEPEST = 100
 """Wrappers in wrappers that are taken off: a hostile text may have any number, and each costs a reading of it all."""
 
+MOST_GROUPS = 40
+"""Braces in a text in which fractions of plain TeX are looked for."""
+
 _TOKEN = re.compile(r"\\([A-Za-z]+)(?:\*(?=\s*\{))?(\s*\{)?|\\.|[{}]|[^\\{}]+", re.DOTALL)
 _GROUP = re.compile(r"\s*\{[^{}]*\}")
 _THIN = "\N{THIN SPACE}"
@@ -216,13 +219,17 @@ def _one_fraction(text: str) -> str:
         top, name, bottom = (part for part in found.groups() if part is not None)
         return f"\\{'frac' if name == 'over' else 'binom'}{{{top.strip()}}}{{{bottom.strip()}}}"
 
-    return _OLD.sub(named, text) if "\\over" in text or "\\choose" in text else text
+    few = re.search(r"\\(?:over|choose)(?![A-Za-z])", text) and text.count("{") <= MOST_GROUPS
+    return _OLD.sub(named, text) if few else text
 
 
 def _outer_off(text: str) -> str:
     """Without braces, quotation marks or stars around the whole."""
-    if text[:1] == "{" and text[-1:] == "}" and text[-2:-1] != "\\" and closing(text, 0) == len(text) - 1:
-        return text[1:-1]
+    bare = text
+    while bare[:1] == "{" and bare[-1:] == "}" and bare[-2:-1] != "\\" and closing(bare, 0) == len(bare) - 1:
+        bare = bare[1:-1]
+    if bare != text:
+        return bare
     if len(text) > 1 and _PAIRS.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
         return text[1:-1]
     if bold := _BOLD.fullmatch(text):
