@@ -100,9 +100,12 @@ def possible(profile: Profile, asked: dict[str, Any]) -> None:
         assume(False)
 
 
-async def told_or_lost(engine: Recorder, **asked: Any) -> Any:
+def told_or_lost(engine: Recorder, run: tuple[Profile, dict[str, Any]]) -> Any:
+    """What was told, where the run is possible and not all of it is lost to the engine's faults."""
+    profile, asked = run
+    possible(profile, asked)
     try:
-        return await tell(engine, **asked)
+        return asyncio.run(tell(engine, profile=profile, **asked))
     except EngineError:
         assume(False)
 
@@ -131,10 +134,8 @@ def kinds_of(path: Path) -> list[str]:
 def test_every_token_is_the_engines_own_and_counted(
     run: tuple[Profile, dict[str, Any]], story: int, troubles: list[Fault | None]
 ) -> None:
-    profile, asked = run
-    possible(profile, asked)
     engine = engine_for(story, troubles)
-    told = asyncio.run(told_or_lost(engine, profile=profile, **asked))
+    told = told_or_lost(engine, run)
     for path in told.outcome.paths:
         kinds, mine = kinds_of(path), [pair for pair in engine.answered if pair[0].path == path.name]
         answered = [pair for pair in mine if not is_fork(pair[0])]
@@ -157,7 +158,7 @@ def test_every_token_is_the_engines_own_and_counted(
         for request, _ in forks:
             assert any(path.ids[: len(request.ids) - len(put)] + put == request.ids for put in put_into(engine, PLAIN))
         assert path.tokens.forked == sum(came.count for _, came in forks)
-        assert path.tokens.generated == generated + path.tokens.forked <= asked["budget"]
+        assert path.tokens.generated == generated + path.tokens.forked <= run[1]["budget"]
         assert path.tokens.discarded == discarded
         assert path.tokens.injected == sum(kind in ("cue", "heard") for kind in kinds)
         assert path.tokens.prompt + path.tokens.injected + kept_in_all == len(path.ids)
@@ -310,9 +311,7 @@ def test_no_tag_survives_in_a_summary(text: str) -> None:
 def test_nobody_hears_itself_a_peer_twice_or_a_summary_that_is_none(
     run: tuple[Profile, dict[str, Any]], story: int, troubles: list[Fault | None]
 ) -> None:
-    profile, asked = run
-    possible(profile, asked)
-    told = asyncio.run(told_or_lost(engine_for(story, troubles), profile=profile, **asked))
+    told = told_or_lost(engine_for(story, troubles), run)
     for meeting in told.outcome.meetings:
         for path, peers in enumerate(meeting.heard):
             assert peers is None or (path not in peers and len(set(peers)) == len(peers))

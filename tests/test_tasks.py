@@ -198,7 +198,7 @@ def test_a_wrong_argument_is_said_in_one_line(task, arguments, said):
 def test_a_benchmark_of_ones_own_is_given_as_it_is_or_found_by_its_name(tmp_path, monkeypatch):
     path = tmp_path / "riddles.json"
     path.write_text('[{"scene": "Ada has 3 jars", "question": "How many?", "answer": "1,003"}]')
-    mine = Benchmark(name="riddles", title="my riddles", kind="math", numeric=True, story=("scene",))
+    mine = Benchmark(name="riddles", title="my riddles", numeric=True, story=("scene",))
     (question,) = load(mine, data=path)
     assert (question.text, question.gold) == ("Ada has 3 jars. How many?", "1003")
     assert refused(path, "riddles").startswith("unknown task 'riddles'")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refusals import refused, written
 from tertulia.cli import main
 from tertulia.errors import TertuliaError
 from tertulia.studies.transfer import Measured, read_accuracies, transfer
@@ -165,10 +166,8 @@ def test_rates_of_the_language_of_thought_are_told_with_the_interval_of_their_ch
     ],
 )
 def test_a_wrong_table_is_said_in_one_line(tmp_path: Path, text: str, line: str) -> None:
-    file = tmp_path / "table.csv"
-    file.write_text(text)
-    with pytest.raises(TertuliaError, match=line):
-        read_accuracies(file)
+    with refused(line):
+        read_accuracies(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 
@@ -10,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circles import tell
 from tertulia.answers import voting
-from tertulia.answers.voting import Verdict, vote, vote_async
+from tertulia.answers.voting import Verdict, vote
 from tertulia.errors import TertuliaError
 
 answers = st.lists(st.none() | st.sampled_from(["1", "2", "2.0", "4/2", "3", " ", "", "x"]), max_size=12)
@@ -87,18 +87,18 @@ def test_shortest_majority_weighs_votes_against_the_logarithm_of_length() -> Non
     assert vote(["1", "2", "2"], lengths=[0, 1, 1], rule="shortest-majority", seed=0).answer == "2"
 
 
-async def test_vote_async_votes_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_circle_votes_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[threading.Thread] = []
     group = voting.group_answers
 
     def watched(given_: list[str | None], language: str | None = None) -> list[int | None]:
         used.append(threading.current_thread())
-        return group(given_)
+        return group(given_, language)
 
     monkeypatch.setattr(voting, "group_answers", watched)
-    verdicts = await asyncio.gather(*(vote_async(["x+1", "1+x", "2"], seed=0) for _ in range(8)))
-    assert {verdict.answer for verdict in verdicts} == {"x+1"}
-    assert threading.main_thread() not in used
+    told = await tell()
+    assert told.outcome.verdict.answer == "161"
+    assert used and threading.main_thread() not in used
 
 
 def test_wrong_arguments_get_one_line() -> None:

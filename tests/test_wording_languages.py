@@ -104,44 +104,34 @@ def test_a_set_has_the_eleven_languages(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "fault"),
+    ("name", "key", "text", "fault"),
     [
-        ("step_differ", "paso {step}: {mine}, {count} de {total}", "places step_differ"),
-        ("answer_agree", "{mine}", "places answer_agree"),
-        ("quote", "Compañero {peer}, {peer}: {summary}", "places quote"),
-        ("check", "Veamos.</think>\n", "tags check"),
-        ("quote_none", "<|im_end|>", "tags quote_none"),
-        ("moa_proposal", "[INST] {number}: {proposal}\n", "tags moa_proposal"),
-        ("closing", "\n\nBasta <ya.\n", "tags closing"),
-        ("cue_give_up", "</resumen>", "balance cues"),
-        ("frame", "</peers>\n{text}\n<peers>\n\n", "balance frame"),
-        ("thought_start", "Leo <peers> entre <summarize> y </peers>.\n\n", "balance thought_start"),
-        ("cues", ("\n\n¿Y bien?\n<summarize>",), "cues cues.1"),
-        ("cues", ("\n\n<summarize>\n",) * 4, "open cues.0"),
-        ("thinking", "Voy a pensar en español.", "edges thinking"),
-        ("question", "{question}\n\nResponde en \\boxed{x}.", "boxed question"),
-        ("lead", "\n\nAsí que la respuesta es ", "boxed lead"),
-        ("quote_finished", "I have finished. My answer is {answer}.", "english quote_finished"),
-        ("instruction", "3 filas de 15 tarros", "number instruction"),
-        ("thought_start", "Como 2 + 2 = 4", "number thought_start"),
+        ("paper", "step_differ", "paso {step}: {mine}, {count} de {total}", "places step_differ"),
+        ("paper", "answer_agree", "{mine}", "places answer_agree"),
+        ("paper", "quote", "Compañero {peer}, {peer}: {summary}", "places quote"),
+        ("paper", "check", "Veamos.</think>\n", "tags check"),
+        ("paper", "quote_none", "<|im_end|>", "tags quote_none"),
+        ("paper", "moa_proposal", "[INST] {number}: {proposal}\n", "tags moa_proposal"),
+        ("paper", "closing", "\n\nBasta <ya.\n", "tags closing"),
+        ("paper", "cue_give_up", "</resumen>", "balance cues"),
+        ("paper", "frame", "</peers>\n{text}\n<peers>\n\n", "balance frame"),
+        ("paper", "thought_start", "Leo <peers> entre <summarize> y </peers>.\n\n", "balance thought_start"),
+        ("paper", "cues", ("\n\n¿Y bien?\n<summarize>",), "cues cues.1"),
+        ("paper", "cues", ("\n\n<summarize>\n",) * 4, "open cues.0"),
+        ("paper", "thinking", "Voy a pensar en español.", "edges thinking"),
+        ("paper", "question", "{question}\n\nResponde en \\boxed{x}.", "boxed question"),
+        ("paper", "lead", "\n\nAsí que la respuesta es ", "boxed lead"),
+        ("paper", "quote_finished", "I have finished. My answer is {answer}.", "english quote_finished"),
+        ("paper", "instruction", "3 filas de 15 tarros", "number instruction"),
+        ("paper", "thought_start", "Como 2 + 2 = 4", "number thought_start"),
+        ("plain", "cues", ("\n\nEn resumen:\n<summarize>",), "open cues.0"),
+        ("plain", "plain_working", '\n\n"{working}" Me da {other}, no {mine}.\n\n', "places plain_working"),
+        ("plain", "plain_answer_unknown", "\n\nMe da {other}{counts}. Voy a ver.\n\n", "counts plain_answer_unknown"),
+        ("plain", "plain_answer_unknown", "\n\nMe da {other}. {counts} Voy a ver.\n\n", "counts plain_answer_unknown"),
+        ("plain", "plain_answer_unknown", "\n\nMe da {other}.{counts}Voy a ver.\n\n", "counts plain_answer_unknown"),
+        ("plain", "plain_self", "\n\nEspera, voy a comprobarlo.", "edges plain_self"),
     ],
 )
-def test_a_wording_that_does_not_fit_is_found(key: str, text: str | tuple[str, ...], fault: str) -> None:
-    wrong = replace(Wording.load("paper", "es"), **{key: text})
-    assert fault in faults(wrong, Wording.load("paper", "en"))
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "fault"),
-    [
-        ("cues", ("\n\nEn resumen:\n<summarize>",), "open cues.0"),
-        ("plain_working", '\n\n"{working}" Me da {other}, no {mine}.\n\n', "places plain_working"),
-        ("plain_answer_unknown", "\n\nMe da {other}{counts}. Voy a ver.\n\n", "counts plain_answer_unknown"),
-        ("plain_answer_unknown", "\n\nMe da {other}. {counts} Voy a ver.\n\n", "counts plain_answer_unknown"),
-        ("plain_answer_unknown", "\n\nMe da {other}.{counts}Voy a ver.\n\n", "counts plain_answer_unknown"),
-        ("plain_self", "\n\nEspera, voy a comprobarlo.", "edges plain_self"),
-    ],
-)
-def test_a_wording_without_tags_that_does_not_fit_is_found(key: str, text: str | tuple[str, ...], fault: str) -> None:
-    wrong = replace(Wording.load("plain", "es"), **{key: text})
-    assert fault in faults(wrong, Wording.load("plain", "en"))
+def test_a_wording_that_does_not_fit_is_found(name: str, key: str, text: str | tuple[str, ...], fault: str) -> None:
+    wrong = replace(Wording.load(name, "es"), **{key: text})
+    assert fault in faults(wrong, Wording.load(name, "en"))

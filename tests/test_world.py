@@ -4,6 +4,7 @@ import itertools
 import random
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -162,32 +163,34 @@ def test_most_mistakes_of_a_trace_lie_in_its_first_line():
     assert early / wrong > 0.9
 
 
+def heard_and_after(problems: int, draw: random.Random) -> Iterator[tuple[str, str]]:
+    for seed in range(problems):
+        spans = trace(problem(seed, "long", "train"), "en", draw, meet=True).spans
+        yield from ((heard.text, after.text) for heard, after in itertools.pairwise(spans) if heard.kind == "heard")
+
+
 def test_a_marked_step_is_always_read_again():
     draw = random.Random(9)
     marked = 0
-    for seed in range(100):
-        spans = trace(problem(seed, "long", "train"), "en", draw, meet=True).spans
-        for heard, after in itertools.pairwise(spans):
-            if heard.kind == "heard" and (step := re.search(r"step (\d+)", heard.text)):
-                assert after.text.startswith(f"Again: {step[1]}) ")
-                marked += 1
+    for heard, after in heard_and_after(100, draw):
+        if step := re.search(r"step (\d+)", heard):
+            assert after.startswith(f"Again: {step[1]}) ")
+            marked += 1
     assert marked > 50
 
 
 def test_a_third_value_is_not_held():
     draw = random.Random(10)
     back = 0
-    for seed in range(300):
-        spans = trace(problem(seed, "long", "train"), "en", draw, meet=True).spans
-        for heard, after in itertools.pairwise(spans):
-            marker = re.search(r"step (\d+): you (\d+), \d+ of \d+ have (\d+)", heard.text)
-            if heard.kind != "heard" or marker is None:
-                continue
-            step, mine, other = marker.groups()
-            values = re.findall(rf"(?m)^{step}\) .*=(\d+)$", after.text)
-            if values and values[0] not in (mine, other):
-                assert values[1:2] == [mine], "it goes back to what it had"
-                back += 1
+    for heard, after in heard_and_after(300, draw):
+        marker = re.search(r"step (\d+): you (\d+), \d+ of \d+ have (\d+)", heard)
+        if marker is None:
+            continue
+        step, mine, other = marker.groups()
+        values = re.findall(rf"(?m)^{step}\) .*=(\d+)$", after)
+        if values and values[0] not in (mine, other):
+            assert values[1:2] == [mine], "it goes back to what it had"
+            back += 1
     assert back > 20
 
 

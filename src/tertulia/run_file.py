@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,29 +15,40 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class Table(BaseModel):
-    """A table of a run file: unknown keys are refused."""
+    """A table of a run file: unknown keys are refused.
+
+    Attributes:
+        example: Of a table that is a whole file: a run file that shows what there is; named in errors.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    example: ClassVar[str] = ""
 
     @classmethod
-    def read(cls, path: Path, example: str) -> Self:
+    def load(cls, path: Path) -> Self:
         """Reads a run file.
 
-        Args:
-            path: The file.
-            example: A run file that shows what there is; named in errors.
-
         Raises:
-            TertuliaError: The file is missing, is no TOML, or has an unknown, missing or wrong key. One line.
+            TertuliaError: The file is missing, is no TOML, has an unknown, missing or wrong key, or is refused by
+                `check`. One line.
         """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+            run = cls.model_validate(tomllib.loads(path.read_text("utf-8")))
         except OSError as error:
             raise TertuliaError(f"cannot read the run file {path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise TertuliaError(f"the run file {path} is not TOML: {error}") from error
         except ValidationError as error:
-            raise TertuliaError(_told(error.errors()[0], path, example)) from None
+            raise TertuliaError(_told(error.errors()[0], path, cls.example)) from None
+        run.check()
+        return run
+
+    def check(self) -> None:
+        """Checks what no type can.
+
+        Raises:
+            TertuliaError: Keys do not go together. One line.
+        """
 
 
 def _told(first: Any, path: Path, example: str) -> str:

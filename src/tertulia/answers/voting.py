@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 from collections import Counter
@@ -47,7 +46,7 @@ def vote(
     weights: Sequence[float] | None = None,
     language: str | None = None,
 ) -> Verdict:
-    """The verdict of the paths' answers. May wait for math-verify: off the event loop, use `vote_async`.
+    """The verdict of the paths' answers. May wait for math-verify: run it off the event loop.
 
     "majority" takes the answer with most votes. "shortest-majority" takes the one with the highest
     votes / ln(mean length of its paths), the Shortest Majority Vote of Zeng et al. (arXiv 2502.12215):
@@ -90,21 +89,6 @@ def vote(
     spoke = sum(map(len, groups.values()))
     tie = len(counts) > 1 and counts[0][0] == counts[1][0]
     return Verdict(names[best], {name: -count for count, _, name in counts}, spoke, len(answers), tie)
-
-
-async def vote_async(
-    answers: Sequence[str | None],
-    *,
-    lengths: Sequence[int] | None = None,
-    rule: Rule = "majority",
-    seed: int | str = 0,
-    weights: Sequence[float] | None = None,
-    language: str | None = None,
-) -> Verdict:
-    """`vote` in a thread, so that the event loop goes on while math-verify compares."""
-    return await asyncio.to_thread(
-        vote, answers, lengths=lengths, rule=rule, seed=seed, weights=weights, language=language
-    )
 
 
 def _usual_form(answers: Sequence[str | None], paths: Sequence[int]) -> str:

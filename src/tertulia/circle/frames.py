@@ -116,6 +116,14 @@ class Worded:
             return None
         return recheck(self.wording, mine.claims, draw, who)
 
+    def compared(
+        self, mine: Post, peers: Sequence[Post], draw: random.Random, meeting: int
+    ) -> tuple[Difference, tuple[int, ...], Heard | None]:
+        """The difference, the peers that claim something, and the doubt if there is one."""
+        found = self.difference(mine, peers)
+        who = tuple(post.path for post in peers if post.claims)
+        return found, who, self.doubt(found.finding, mine, who, draw, meeting)
+
 
 @dataclass(frozen=True)
 class Digest(Worded):
@@ -125,9 +133,7 @@ class Digest(Worded):
         self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
     ) -> Heard:
         """See `Frame.tell`."""
-        found = self.difference(mine, peers)
-        who = tuple(post.path for post in peers if post.claims)
-        doubted = self.doubt(found.finding, mine, who, draw, meeting)
+        found, who, doubted = self.compared(mine, peers, draw, meeting)
         if doubted:
             return doubted
         if found.finding == "agree":
@@ -152,9 +158,7 @@ class Quotes(Worded):
         self, mine: Post, peers: Sequence[Post], quoted: Sequence[Post], draw: random.Random, meeting: int = 0
     ) -> Heard:
         """See `Frame.tell`."""
-        found = self.difference(mine, peers)
-        who = tuple(post.path for post in peers if post.claims)
-        doubted = self.doubt(found.finding, mine, who, draw, meeting)
+        found, _, doubted = self.compared(mine, peers, draw, meeting)
         told = [post for post in quoted if post.summary]
         text = self.wording.framed(quotes(self.wording, told) or self.wording.quote_none) + self.wording.check
         heard = tuple(post.path for post in told)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.groups import Place, Posed, grouped
+from tertulia.cli.groups import Place, Posed, Shared, grouped
 from tertulia.cli.screen import console as new_console
 from tertulia.cli.screen import fit, say, typed_text
 from tertulia.errors import TertuliaError
@@ -35,7 +35,6 @@ Limit = Annotated[int | None, typer.Option(help="The first so many questions.")]
 Circles = Annotated[int, typer.Option(help="Circles a question.")]
 First = Annotated[int | None, typer.Option(help="Of the world: number of the first problem.")]
 AtOnce = Annotated[int, typer.Option(help="Circles under way at once.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of all methods.", metavar="NAME=VALUE")]
 Share = Annotated[
     bool,
     typer.Option("--share-beginnings/--no-share-beginnings", help="Arms branch from the same thoughts where they can."),
@@ -58,8 +57,7 @@ def evaluate(
     posed: Posed,
     first: First = None,
     place: Place,
-    preset: options.Preset = None,
-    set_: Set = None,
+    shared: Shared,
     at_once: AtOnce = 8,
     share: Share = True,
     quick: Quick = False,
@@ -77,9 +75,6 @@ def evaluate(
     from tertulia.evaluation.evaluate import Evaluation, run
 
     task, options = _posed(task, quick, posed.given(first=first, limit=limit))
-    shared = pairs(set_ or []) | {
-        name: value for name, value in (("paths", paths), ("preset", preset)) if value is not None
-    }
     asked = Evaluation(
         task=task,
         methods=tuple(method or (QUICK if quick else ("leap", "independent"))),
@@ -87,7 +82,7 @@ def evaluate(
         circles=circles,
         seed=seed,
         where=place.where(at_once),
-        settings=shared,
+        settings=shared.given(paths=paths),
         weight=injected_weight,
         share=share,
     )
@@ -152,20 +147,6 @@ def needs(module: str, what: str, extra: str) -> None:
 
     if find_spec(module) is None:
         raise TertuliaError(f"{what} the extra {extra}: pip install 'tertulia[{extra}]'")
-
-
-def pairs(texts: list[str]) -> dict[str, Any]:
-    """Settings as NAME=VALUE.
-
-    Raises:
-        TertuliaError: One is not of this form, or names no setting. One line.
-    """
-    from tertulia.evaluation.arms import arm
-
-    found: dict[str, Any] = {}
-    for text in texts:
-        found |= arm(f"leap:{text}").settings
-    return found
 
 
 def _plot(comparison: Comparison, file: Path) -> str:

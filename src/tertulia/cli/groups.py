@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DATA = "Questions from a file: JSON, JSONL, CSV, TSV, parquet, arrow; for gym rg:NAME?size=200&seed=1."
 Data = Annotated[Path | None, typer.Option(help=DATA, metavar="FILE")]
 Revision = Annotated[str | None, typer.Option(help="Of the data set on the hub, where none is pinned.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A setting of all methods.", metavar="NAME=VALUE")]
 Split = Annotated[str | None, typer.Option(help="Of the world: dev to choose settings, test to report.")]
 
 
@@ -50,6 +51,33 @@ class Posed:
         """The options of the task that were given, further ones beside them, as JSON values."""
         values = {name: value for name, value in (asdict(self) | further).items() if value is not None}
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Settings that all methods share."""
+
+    preset: options.Preset = None
+    set_: Set = None
+
+    def given(self, **further: Any) -> dict[str, Any]:
+        """The settings that were given, further ones beside them."""
+        asked = further | {"preset": self.preset}
+        return pairs(self.set_ or []) | {name: value for name, value in asked.items() if value is not None}
+
+
+def pairs(texts: list[str]) -> dict[str, Any]:
+    """Settings as NAME=VALUE.
+
+    Raises:
+        TertuliaError: One is not of this form, or names no setting. One line.
+    """
+    from tertulia.evaluation.arms import arm
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        found |= arm(f"leap:{text}").settings
+    return found
 
 
 def grouped(verb: Callable[..., None]) -> Callable[..., None]:

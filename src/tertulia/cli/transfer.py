@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.evaluation import Limit, Set, needs, pairs
+from tertulia.cli.evaluation import Limit, needs
+from tertulia.cli.groups import Set, pairs
 from tertulia.cli.screen import say
 from tertulia.errors import TertuliaError
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.evaluation import AtOnce, LogDir, Plot, Set, needs, pairs, show
-from tertulia.cli.groups import Place, Posed, grouped
+from tertulia.cli.evaluation import AtOnce, LogDir, Plot, needs, show
+from tertulia.cli.groups import Place, Posed, Shared, grouped
 
 if TYPE_CHECKING:
     from tertulia.evaluation.where import Where
@@ -47,8 +47,7 @@ def trap(
     *,
     posed: Posed,
     place: Place,
-    preset: options.Preset = None,
-    set_: Set = None,
+    shared: Shared,
     at_once: AtOnce = 8,
     log_dir: LogDir = None,
     plot: Plot = None,
@@ -75,7 +74,7 @@ def trap(
         answers=answers,
         per=per,
         methods=tuple(method or ("independent", "leap")),
-        settings={"temperature": TEMPERATURE} | ({"preset": preset} if preset else {}) | pairs(set_ or []),
+        settings={"temperature": TEMPERATURE} | shared.given(),
         seed=seed,
     )
     wanted.check()

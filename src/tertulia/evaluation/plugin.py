@@ -113,11 +113,8 @@ TASKS = {name: _benchmark_task(known) for name, known in tasks.BENCHMARKS.items(
 
 def method(
     one: Arm,
+    where: Where,
     *,
-    engine: str | None = None,
-    model: str | None = None,
-    threads: int = 1,
-    at_once: int = 8,
     journals: str | None = None,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
@@ -128,10 +125,7 @@ def method(
 
     Args:
         one: The arm.
-        engine: URL of a server, "scripted", or None for the embedded engine.
-        model: Name of the server's model, or a GGUF file.
-        threads: Threads of the embedded engine.
-        at_once: Circles under way at once.
+        where: Where the circles run.
         journals: Folder for journals, one a circle; a circle that was killed goes on in its own.
         seed: Of circle 0; later circles have seeds that derive from it.
         settings: Further fields of `tertulia.settings.Settings`.
@@ -139,7 +133,6 @@ def method(
         questions: File with the texts of all questions.
     """
     shared = {"seed": seed, **(settings or {})}
-    where = Where.of(engine=engine, model=model, threads=threads, at_once=at_once)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         question = question_of(state)
@@ -181,16 +174,8 @@ def _solver(name: str) -> Any:
         **settings: Any,
     ) -> Solver:
         given = {key: value for key, value in {"paths": paths, **settings}.items() if value is not None}
-        return method(
-            arm(name),
-            engine=engine,
-            model=model,
-            threads=threads,
-            at_once=at_once,
-            journals=journals,
-            seed=seed,
-            settings=given,
-        )
+        where = Where.of(engine=engine, model=model, threads=threads, at_once=at_once)
+        return method(arm(name), where, journals=journals, seed=seed, settings=given)
 
     make.__doc__ = f"The method {name}; takes the fields of `tertulia.settings.Settings` as arguments."
     make.__name__ = make.__qualname__ = name.replace("-", "_")
@@ -202,31 +187,15 @@ leap = SOLVERS["leap"]
 
 
 @solver(name="arm")
-def arm_solver(
-    label: str,
-    engine: str | None = None,
-    model: str | None = None,
-    threads: int = 1,
-    at_once: int = 8,
-    journals: str | None = None,
-    seed: int = 0,
-    settings: dict[str, Any] | None = None,
-    beginnings: str | None = None,
-    questions: str | None = None,
-) -> Solver:
-    """A method with settings of its own, as `tertulia eval --method` reads it."""
-    return method(
-        arm(label),
-        engine=engine,
-        model=model,
-        threads=threads,
-        at_once=at_once,
-        journals=journals,
-        seed=seed,
-        settings=settings,
-        beginnings=beginnings,
-        questions=questions,
-    )
+def arm_solver(label: str, **given: Any) -> Solver:
+    """A method with settings of its own, as `tertulia eval --method` reads it.
+
+    Args:
+        label: Of the arm.
+        **given: The fields of `tertulia.evaluation.where.Where`, and what `method` takes besides.
+    """
+    where = {name: given.pop(name) for name in Where.model_fields if name in given}
+    return method(arm(label), Where.of(**where), **given)
 
 
 @scorer(metrics={"*": [mean(), stderr()]}, name="circle")

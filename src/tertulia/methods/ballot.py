@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tertulia.answers import voting
 from tertulia.answers.equivalence import equivalent
 from tertulia.answers.extract import boxed_rest
-from tertulia.answers.voting import vote_async
 from tertulia.circle.circle import Circle, together
 from tertulia.circle.path import Path, Step
 from tertulia.circle.run import Run, how_sure
@@ -48,7 +48,8 @@ async def vote(circle: Circle, voters: Sequence[Path]) -> None:
     await circle.end(voters)
     run = circle.run
     sure = await _sureness(circle, voters) if run.settings.vote == "sure" else None
-    verdict = await vote_async(
+    verdict = await asyncio.to_thread(
+        voting.vote,
         [path.answer for path in voters],
         lengths=[path.tokens.generated for path in voters],
         weights=sure.weights if sure else None,

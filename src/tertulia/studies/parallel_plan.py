@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,7 +18,6 @@ from tertulia.training.parallel_run import ROLLOUTS, Data, Model, Reward, Run, T
 from tertulia.world.language import LANGUAGES
 from tertulia.world.problems import settings
 
-EXAMPLE = "runs/lab/law_smoke.toml"
 Budget = Literal["grown", "fixed", "more"]
 
 
@@ -82,6 +80,7 @@ class Study(Table):
         thinking: As in `tertulia train parallel`.
     """
 
+    example = "runs/lab/law_smoke.toml"
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     sizes: Annotated[list[Positive], Field(min_length=1)]
     pool: list[str]
@@ -97,17 +96,6 @@ class Study(Table):
     model: Model = Model()
     reward: Reward = Reward()
     thinking: Literal["free", "prompt", "sentence"] = "free"
-
-    @classmethod
-    def load(cls, path: Path) -> Study:
-        """Reads a study file.
-
-        Raises:
-            TertuliaError: As `Table.read`, or its languages do not go together. One line.
-        """
-        study = cls.read(path, EXAMPLE)
-        study.check()
-        return study
 
     def check(self) -> None:
         """Checks what no type can.

@@ -26,7 +26,6 @@ from tertulia.run_file import Positive
 from tertulia.studies.measured import Lines, options_in
 from tertulia.world.language import LANGUAGES
 
-EXAMPLE = "runs/lab/tongues_smoke.toml"
 OWN = "own"
 """In a mix: the language of the question."""
 SHAPES = ("own", "pivot", "many")
@@ -54,6 +53,7 @@ class Study(Where):
         circles, seed: As for an evaluation.
     """
 
+    example = "runs/lab/tongues_smoke.toml"
     title: str = "Circles of many tongues"
     languages: Annotated[list[str], Field(min_length=1)]
     tongues: Annotated[list[str], Field(min_length=2)]
@@ -65,17 +65,6 @@ class Study(Where):
     settings: dict[str, Any] = Field(default_factory=dict)
     circles: Positive = 1
     seed: Annotated[int, Field(ge=0)] = 1
-
-    @classmethod
-    def load(cls, path: Path) -> Study:
-        """Reads a study file.
-
-        Raises:
-            TertuliaError: As `Table.read`, or what no type can check. One line.
-        """
-        study = cls.read(path, EXAMPLE)
-        study.check()
-        return study
 
     def check(self) -> None:
         """Checks what no type can.

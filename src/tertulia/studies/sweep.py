@@ -31,7 +31,6 @@ from tertulia.run_file import Positive
 from tertulia.settings import Settings, meeting_settings
 from tertulia.studies.trap import Trap
 
-EXAMPLE = "runs/lab/interval.toml"
 Study = Literal["eval", "trap"]
 OPTIONS = ("task", "data", "revision", "language", "difficulty", "split", "first", "limit")
 TRAP_FIELDS = frozenset(one.name for one in fields(Trap)) - {"settings", "methods"}
@@ -52,6 +51,7 @@ class Sweep(Where):
         circles, seed: As for an evaluation.
     """
 
+    example = "runs/lab/interval.toml"
     study: Study = "eval"
     title: str = ""
     task: str = "world"
@@ -80,7 +80,7 @@ def load(file: Path) -> Sweep:
     Raises:
         TertuliaError: The file is missing, is no TOML, or a key is unknown or wrong. One line.
     """
-    sweep = Sweep.read(file, EXAMPLE)
+    sweep = Sweep.load(file)
     known = {*Settings.model_fields, *OPTIONS} | (TRAP_FIELDS if sweep.study == "trap" else frozenset())
     for name in (*sweep.base, *sweep.grid, *sweep.options):
         if name not in known:

@@ -27,7 +27,6 @@ def _translated(column: str) -> HubSet:
 AIME2024 = Benchmark(
     name="aime2024",
     title="AIME 2024, 30 competition problems",
-    kind="math",
     numeric=True,
     hub=HubSet("HuggingFaceH4/aime_2024", "default", "train", "2fe88a2f1091d5048c0f36abc874fb997b3dd99a"),
     translations={

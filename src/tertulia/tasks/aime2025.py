@@ -17,7 +17,6 @@ from tertulia.tasks.benchmark import Benchmark, HubSet
 AIME2025 = Benchmark(
     name="aime2025",
     title="AIME 2025, 30 competition problems",
-    kind="math",
     numeric=True,
     hub=HubSet("math-ai/aime25", "default", "test", "563bb8404243c5f09de6ec262f2db674fe5bce9b"),
 )

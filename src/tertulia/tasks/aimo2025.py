@@ -17,7 +17,6 @@ from tertulia.tasks.benchmark import Benchmark
 AIMO2025 = Benchmark(
     name="aimo2025",
     title="AIMO Progress Prize 2, 10 reference problems",
-    kind="math",
     numeric=True,
     source="reference.csv of the AIMO Progress Prize 2, from Kaggle",
     options=(),

@@ -53,7 +53,7 @@ class Benchmark:
 
     name: str
     title: str
-    kind: Literal["math", "choice"]
+    kind: Literal["math", "choice"] = "math"
     hub: HubSet | None = None
     translations: Mapping[str, HubSet] = field(default_factory=dict)
     source: str = ""

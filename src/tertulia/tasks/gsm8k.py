@@ -19,7 +19,6 @@ from tertulia.tasks.benchmark import Benchmark, HubSet
 GSM8K = Benchmark(
     name="gsm8k",
     title="GSM8K, 1,319 word problems",
-    kind="math",
     hub=HubSet("openai/gsm8k", "main", "test", "cc7b047b6e5bb11b4f1af84efc572db110a51b3c"),
     numeric=True,
 )

@@ -149,7 +149,6 @@ def _question(data: str, name: str, options: dict[str, Any], index: int, languag
 GYM = Benchmark(
     name="gym",
     title="reasoning-gym, problems of some hundred generators",
-    kind="math",
     options=("data",),
     generate=generate,
 )

@@ -20,7 +20,6 @@ from tertulia.tasks.benchmark import Benchmark, HubSet
 MATH500 = Benchmark(
     name="math500",
     title="MATH-500, 500 competition problems",
-    kind="math",
     hub=HubSet("HuggingFaceH4/MATH-500", "default", "test", "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"),
     facts=("subject", "level"),
 )

@@ -18,7 +18,6 @@ from tertulia.tasks.benchmark import Benchmark, HubSet
 MAWPS = Benchmark(
     name="mawps",
     title="MAWPS, word problems of one or a few steps",
-    kind="math",
     hub=HubSet(
         "MU-NLPC/Calc-mawps",
         "default",

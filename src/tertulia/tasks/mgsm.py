@@ -26,7 +26,6 @@ def _hub(language: str) -> HubSet:
 MGSM = Benchmark(
     name="mgsm",
     title="MGSM, 250 word problems in eleven languages",
-    kind="math",
     hub=_hub("en"),
     translations={language: _hub(language) for language in LANGUAGES if language != "en"},
     numeric=True,

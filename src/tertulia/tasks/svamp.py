@@ -19,7 +19,6 @@ from tertulia.tasks.benchmark import Benchmark, HubSet
 SVAMP = Benchmark(
     name="svamp",
     title="SVAMP, 1,000 word problems of one or two steps",
-    kind="math",
     hub=HubSet("ChilleD/SVAMP", "default", "train+test", "5e0bf1e5e7c0e9c4bc39180d224f41f3f801b7ef"),
     facts=("type",),
     numeric=True,

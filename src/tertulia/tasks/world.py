@@ -63,7 +63,6 @@ def _question(seed: int, language: str, difficulty: str, split: Split) -> Questi
 WORLD = Benchmark(
     name="world",
     title="the problem world, any number of word problems",
-    kind="math",
     options=("difficulty", "split", "first"),
     generate=generate,
 )

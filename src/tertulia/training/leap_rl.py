@@ -22,7 +22,6 @@ from tertulia.training import trainer
 from tertulia.training.grpo import Dials, grpo_arguments, grpo_trainer, identity
 from tertulia.training.questions import Data
 
-EXAMPLE = "runs/train/leap_rl_smoke.toml"
 FREE = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
 """The whole distribution: the policy that is sampled from is the one that is trained."""
 
@@ -65,21 +64,13 @@ class Training(Dials):
 class Run(Table):
     """A run file; `circle` holds fields of `tertulia.settings.Settings`, of which seed and sampling are set here."""
 
+    example = "runs/train/leap_rl_smoke.toml"
     training: Training
     circle: dict[str, Any]
     seed: Annotated[int, Field(ge=0)] = 1
     model: Model = Model()
     data: Data = Data()
     reward: Reward = Reward()
-
-    @classmethod
-    def load(cls, path: Path) -> Run:
-        """Reads a run file.
-
-        Raises:
-            TertuliaError: As `Table.read`. One line.
-        """
-        return cls.read(path, EXAMPLE)
 
     @property
     def profile(self) -> Profile:

@@ -7,7 +7,6 @@ paper's control, the same teacher's traces without meetings, is the same run wit
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -17,7 +16,6 @@ from tertulia.run_file import Positive, Table, Weight
 from tertulia.tasks.question import Question
 from tertulia.training.questions import Data
 
-EXAMPLE = "runs/train/leap_t_smoke.toml"
 OWN = ("method", "seed", "language", "answer_kind")
 """Settings of a circle that the run file says elsewhere, or that follow from the question."""
 WANTED = 200
@@ -98,6 +96,7 @@ class Training(Table):
 class Run(Table):
     """A run file; `circle` holds fields of `tertulia.settings.Settings`."""
 
+    example = "runs/train/leap_t_smoke.toml"
     seed: Annotated[int, Field(ge=0)] = 1
     teacher: Teacher = Teacher()
     circle: dict[str, Any] = Field(default={})
@@ -105,17 +104,6 @@ class Run(Table):
     keep: Keep = Keep()
     model: Model = Model()
     training: Training = Training()
-
-    @classmethod
-    def load(cls, path: Path) -> Run:
-        """Reads a run file.
-
-        Raises:
-            TertuliaError: As `Table.read` and `check`. One line.
-        """
-        run = cls.read(path, EXAMPLE)
-        run.check()
-        return run
 
     def check(self) -> None:
         """Refuses what does not go together.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,7 +20,6 @@ from tertulia.training.asking import Led
 from tertulia.training.grpo import Dials
 from tertulia.world.language import LANGUAGES
 
-EXAMPLE = "runs/train/parallel_smoke.toml"
 TRAINED_FROM = 10**9
 """Number of the first problem of the world that is trained on; the training split is far larger."""
 
@@ -107,23 +105,13 @@ class Run(Table):
         thinking: How a thought is led to the question's language: not at all, by the prompt, or by its first sentence.
     """
 
+    example = "runs/train/parallel_smoke.toml"
     training: Training
     data: Data
     seed: Annotated[int, Field(ge=0)] = 1
     thinking: Led = "free"
     model: Model = Model()
     reward: Reward = Reward()
-
-    @classmethod
-    def load(cls, path: Path) -> Run:
-        """Reads a run file.
-
-        Raises:
-            TertuliaError: As `Table.read`, or a language is unknown or there twice. One line.
-        """
-        run = cls.read(path, EXAMPLE)
-        run.check()
-        return run
 
     def check(self) -> None:
         """Checks what no type can.

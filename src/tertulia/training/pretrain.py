@@ -41,6 +41,7 @@ CHAT_TEMPLATE = (
 class Run(Table):
     """A pre-training run, as its TOML file has it."""
 
+    example = "runs/pebble.toml"
     seed: int
     tokens: int
     model: dict[str, int]
@@ -50,15 +51,6 @@ class Run(Table):
     """A GGUF file whose weights and tokenizer the run starts from; None to start from nothing."""
     tokenizer: str | None = None
     """A GGUF file whose tokenizer a run from nothing takes; None for that of `init`, or for a new one."""
-
-    @classmethod
-    def load(cls, path: Path) -> Run:
-        """Reads a run file.
-
-        Raises:
-            TertuliaError: the file is missing, is no TOML, or has an unknown, missing or wrong key. One line.
-        """
-        return cls.read(path, "runs/pebble.toml")
 
 
 def build_model(run: Run, tokenizer: Tokenizer) -> Any:
