@@ -117,7 +117,6 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         tell(MISSING)
     with working_in(folder):
         mark_folder(folder, asked.identity, *MARK)
-        write_json(folder / QUESTIONS, [question.text for question in questions])
         return _run(asked, wanted, questions, folder, display, tell)
 
 
@@ -207,6 +206,7 @@ def run_arm(
 
     from tertulia.evaluation import plugin
 
+    write_json(folder / QUESTIONS, [question.text for question in questions])
     solver = plugin.arm_solver(
         one.label,
         **asked.where.model_dump(),
