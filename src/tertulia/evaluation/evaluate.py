@@ -181,6 +181,15 @@ def false_rate(one: Arm, wanted: Sequence[Arm], records: Mapping[str, Sequence[C
     return {"control": f"false={sum(circle.differed for circle in met) / pairs:.4f}"} if pairs else {}
 
 
+def _samples(asked: Evaluation, questions: Sequence[Question], spends: Mapping[str, float]) -> list[Any]:
+    """The questions as samples of Inspect, each with what a circle must know of it."""
+    from tertulia.evaluation import plugin
+
+    shared = {plugin.IDENTIFY: True} if asked.identify else {}
+    further = [shared | ({"spend": spends[one.id]} if one.id in spends else {}) for one in questions]
+    return [plugin.sample_of(one, **facts) for one, facts in zip(questions, further, strict=True)]
+
+
 def run_arm(
     asked: Evaluation,
     one: Arm,
@@ -216,11 +225,8 @@ def run_arm(
         beginnings=str(folder / BEGINNINGS) if asked.share else None,
         questions=str(folder / QUESTIONS),
     )
-    shared = {plugin.IDENTIFY: True} if asked.identify else {}
-    further = [shared | ({"spend": spends[one.id]} if one.id in spends else {}) for one in questions]
-    samples = [plugin.sample_of(one, **facts) for one, facts in zip(questions, further, strict=True)]
     task = Task(
-        dataset=MemoryDataset(samples, name=asked.task),
+        dataset=MemoryDataset(_samples(asked, questions, spends), name=asked.task),
         solver=solver,
         scorer=plugin.circle(),
         epochs=Epochs(asked.circles, "mean"),
