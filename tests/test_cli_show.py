@@ -157,6 +157,14 @@ def test_a_record_of_another_program_is_told_in_one_line(tmp_path: Path, capsys:
     file = tmp_path / "strange.jsonl"
     asyncio.run(_append(file, {"key": "q0/c0/p0/0", "kind": "thought", "place": "the moon", "path": 0, "mode": "ids"}))
     assert "is no step of this program" in refused(capsys, file)
+    for name, record in {
+        "no mode": {"key": "q0/c0/p0/0", "kind": "thought", "place": "thinking", "path": 0},
+        "no path": {"key": "q0/c0/p0/0", "kind": "thought", "place": "thinking", "mode": "ids"},
+        "no heard": {"key": "q0/c0/meeting/0", "kind": "meeting", "index": 0},
+    }.items():
+        asyncio.run(_append(file.with_name(name), record))
+        for more in ((), ("--json",)):
+            assert "is none of this program" in refused(capsys, file.with_name(name), *more)
 
 
 def test_nothing_that_a_model_wrote_acts_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from engine_fakes import Fake, Trouble
 from tertulia import solve
 from tertulia.cli.starting import say_local_servers
 from tertulia.engines import local
 from tertulia.engines.base import EngineError
+from tertulia.engines.client import HttpEngine
 from tertulia.engines.local import local_server, local_servers
 from tertulia.engines.machine import compared, speed
 from tertulia.engines.progress import Progress, duration
@@ -109,6 +112,16 @@ async def test_the_speed_is_measured_alone_and_together() -> None:
         check = await speed(engine)
     assert check.name == "speed" and "alone and" in check.seen and "with 8 paths" in check.seen
     assert "8 thoughts of 2,000 tokens take about" in check.note
+
+
+async def test_the_speed_of_a_server_that_says_nothing_is_unknown() -> None:
+    trouble = Trouble(mangle=lambda event, at: b'{"choices": [{"text": "", "finish_reason": "stop"}]}')
+    async with (
+        Fake("openai", stories=3, troubles=deque([trouble] * 99)).serving() as fake,
+        HttpEngine(fake.url) as engine,
+    ):
+        check = await speed(engine)
+    assert (check.result, check.seen) == ("unknown", "the model ended its text at once")
 
 
 def test_what_the_processor_has_and_the_build_lacks_is_said() -> None:

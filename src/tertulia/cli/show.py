@@ -32,7 +32,14 @@ PAUSE = 0.1  # seconds between two records of a short run
 
 def show(journal: File, circle: Name = None, as_lines: AsLines = False, json_: options.Json = False) -> None:
     """Play a run again from its journal, as it was seen or in plain lines."""
+    from tertulia.journal import reading
+
     story = read(journal, circle)
+    with reading(story.name):
+        _tell(story, as_lines, json_)
+
+
+def _tell(story: Story, as_lines: bool, json_: bool) -> None:
     if json_:
         print(json.dumps(story.to_json(), ensure_ascii=False))
         return

@@ -38,6 +38,8 @@ async def speed(engine: Engine) -> Check:
     reads = max(1, first.prompt_tokens) / (time.monotonic() - began)
     alone = await _writes(engine, ids, 1, LONGEST // 2)
     together = await _writes(engine, ids, TOGETHER, max(4, min(LONGEST, int(alone * SECONDS / TOGETHER))))
+    if not together:
+        return Check("speed", "unknown", "the model ended its text at once", "nothing: another model may say more")
     seen = f"reads {reads:,.0f} tokens/s, writes {alone:,.1f} alone and {together:,.1f} with {TOGETHER} paths"
     takes = duration(TOGETHER * THOUGHT / together)
     note = f"{TOGETHER} thoughts of {THOUGHT:,} tokens take about {takes}"
