@@ -5,6 +5,7 @@
 
 The files are the user's own, as their authors publish them; each table is left out where its files are not given.
 `--pairs` takes judgements of anybody: JSON lines with `gold`, `answer`, `right` and, if known, `language`.
+`--tables` (alone: `benchmarks/public_tables.toml`) compares with what the public tests of other graders judge.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import random
 import re
 import statistics
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -31,6 +33,9 @@ HOSTILE = (
     r"\sum_{k=1}^{3900} k^{5000}", r"\sum_{k=1}^{900} (k+x)!", r"\sum_{k=1}^{1300}\sin(kx)", "тысяч" * 200,
 )  # fmt: skip
 """Answers that would take long to compute."""
+
+TABLES = Path(__file__).with_name("public_tables.toml")
+"""What the public tests of other graders judge."""
 
 SHOWN = 12
 """Misses that are printed of a table."""
@@ -124,6 +129,38 @@ def agreement(name: str, pairs: Iterable[Pair]) -> None:
         print(f"    {pair[0]!r} and {pair[1]!r}: {'same' if got else 'different'} here, {pair[2]} there")
 
 
+def compared(table: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    """The pairs of a source of `public_tables.toml`, and those that are judged otherwise here.
+
+    Args:
+        table: `same` and `different` pairs, and `disputed` ones: whether `same` there, who is `right`, and `why`.
+
+    Returns:
+        How many pairs there are, and those that differ; `right` is "unknown" where nobody has judged who is right.
+    """
+    pairs = [dict(row) for row in table["disputed"]]
+    for verdict in ("same", "different"):
+        pairs += [
+            {"gold": gold, "answer": answer, "same": verdict == "same", "right": "unknown", "why": ""}
+            for gold, answer in table[verdict]
+        ]
+    return len(pairs), [pair for pair in pairs if equivalent(pair["gold"], pair["answer"]) is not pair["same"]]
+
+
+def public_tables(path: Path) -> None:
+    """Prints, for each source, how many pairs are judged alike, and who is right about each other one."""
+    for source, table in tomllib.loads(path.read_text("utf-8")).items():
+        count, misses = compared(table)
+        rights = Counter(miss["right"] for miss in misses)
+        said = ", ".join(f"{who} {rights[who]}" for who in ("ours", "theirs", "open", "unknown") if rights[who])
+        print(f"{source}: {count - len(misses)} of {count} agreed" + (f"; right: {said}" if said else ""))
+        for miss in misses:
+            verdict = "same" if miss["same"] else "different"
+            print(
+                f"    {miss['gold']!r} and {miss['answer']!r}: {verdict} there; right: {miss['right']}, {miss['why']}"
+            )
+
+
 def numbers(paths: Sequence[Path]) -> list[int]:
     """Right answers that are whole numbers from 0 on, of files of any of the known shapes."""
     found = []
@@ -211,6 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("gsm8k", "math", "mgsm", "numbers", "pairs"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", default=[])
+    parser.add_argument("--tables", type=Path, nargs="?", const=TABLES, help="a file like %(const)s")
     parser.add_argument("--count", type=int, default=40_000, help="rewritings of each table")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -219,6 +257,8 @@ def main() -> None:
         agreement(f"GSM8K numbers with words, {path.name}", gsm8k_words(path))
     for path in arguments.math:
         agreement(f"MATH boxes, {path.name}", math_pairs(path))
+    if arguments.tables:
+        public_tables(arguments.tables)
     for path in arguments.pairs:
         agreement(f"judgements, {path.name}", given_pairs(path))
     whole = numbers([*arguments.gsm8k, *arguments.numbers])
