@@ -114,6 +114,9 @@ def _same(one: tuple[Formula, frozenset[str], bool], other: tuple[Formula, froze
         machine = Machine(dict(zip(names, point, strict=False)), work)
         try:
             a, b = one[0](machine), other[0](machine)
+            if names and not imaginary and machine.complex(a) is not machine.complex(b) and not machine.same(a, b):
+                machine.real_powers = True  # as the cube root of a negative number is
+                a, b = one[0](machine), other[0](machine)
         except UndefinedError:
             continue
         finally:

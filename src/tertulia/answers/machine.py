@@ -35,6 +35,8 @@ class Machine:
     def __init__(self, variables: dict[str, Value], work: int = 0) -> None:
         self.variables = variables
         self.work = work
+        self.real_powers = False
+        """Whether a power of a negative number with an odd denominator, as 1/3, is the real one."""
         self.mp = _context()
 
     def float(self, value: Value) -> Value:
@@ -88,6 +90,8 @@ class Machine:
             if abs(b) * max(abs(a.numerator).bit_length(), a.denominator.bit_length()) > MOST_BITS:
                 raise UnreadableError
             return self.exact(a**b.numerator)
+        if self.real_powers and isinstance(b, Fraction) and b.denominator % 2 and not self.complex(a) and a < 0:
+            return self.power(-a, b) * (-1) ** (b.numerator % 2)
         if a == 0:
             if self.mp.re(self.float(b)) <= 0:
                 raise UndefinedError

@@ -32,7 +32,8 @@ _FRACTION = re.compile(
     r"|\(?(\d+)\s*/\s*(\d+)\)?(?![\d.,]*\d)"
 )
 _MIXED = re.compile(
-    rf"(\d+)\s*(?:\\[dtc]?frac\s*(?:{_BRACED}\s*{_BRACED}|{_BRACED}\s*(\d)(?!\d)|(\d)\s*{_BRACED}|(\d)\s*(\d)(?!\d))"
+    r"(\d{1,3}(?:[, ]\d{3})+|\d+)\s*"
+    rf"(?:\\[dtc]?frac\s*(?:{_BRACED}\s*{_BRACED}|{_BRACED}\s*(\d)(?!\d)|(\d)\s*{_BRACED}|(\d)\s*(\d)(?!\d))"
     r"|\s(\d+)\s*/\s*(\d+))"
 )
 _POWER_OF_TEN = r"10\s*(?:\^|\*\*)\s*(?:\{\s*([+-]?\d+)\s*\}|\(\s*([+-]?\d+)\s*\)|([+-]?\d+))"
@@ -291,7 +292,7 @@ def _digits(text: str) -> Fraction | None:
 
 
 def _mixed(match: re.Match[str]) -> Fraction | None:
-    whole, top, bottom = (int(part) for part in match.groups() if part is not None)
+    whole, top, bottom = (int(re.sub("[, ]", "", part)) for part in match.groups() if part is not None)
     return whole + Fraction(top, bottom) if 0 <= top < bottom else None
 
 

@@ -147,6 +147,14 @@ def _matrix(text: str) -> tuple[str, list[list[str]]] | None:
     return kind, [[words.sub("", cell).strip() for cell in row.split("&")] for row in rows if row.strip()]
 
 
+_LENGTH = r"(?:[A-Z]{2}|[A-Za-z]_\s*(?:\{\s*\w+\s*\}|\w)|[A-Za-z])"
+_SEGMENT = r"\s*[A-Z]{2}\s*"
+_RATIO = re.compile(
+    rf"{_LENGTH}(?:\s*:\s*{_LENGTH})+|\\[dt]?frac\s*\{{{_SEGMENT}\}}\s*\{{{_SEGMENT}\}}|{_SEGMENT}/{_SEGMENT}"
+)
+"""A ratio of named quantities."""
+
+
 def _matrices(a: str, b: str, same: Same) -> bool | None:
     ones, others = _matrix(a), _matrix(b)
     if ones is None and others is None:
@@ -180,7 +188,7 @@ def _relations(a: str, b: str, same: Same) -> bool | None:
         parts, signs = ones or others or ([], [])
         if any(sign not in ("=", "in") for sign in signs):
             return False
-        values = parts[1:] if _NAME.fullmatch(parts[0]) else parts
+        values = parts[1:] if _NAME.fullmatch(parts[0]) or _RATIO.fullmatch(parts[0]) else parts
         return all(same(value, b) if ones else same(a, value) for value in values)
     (sides, signs), (sides_other, signs_other) = ones, others
     if len(signs) > 1 or len(signs_other) > 1:

@@ -50,6 +50,8 @@ _FLAT = r"((?:[^{}]|\{[^{}]*\})*?)"
 _OLD = re.compile(rf"\{{{_FLAT}\\(over|choose)(?![A-Za-z]){_FLAT}\}}|^{_FLAT}\\(over|choose)(?![A-Za-z]){_FLAT}$")
 _DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]")
 _BOLD = re.compile(r"(\*{1,4}|__|`{1,3})([^*`]+)\1")
+_ESCAPED = re.compile(r"(?<!\\)\\\\(?=(?:[dtc]?frac|sqrt|text|left|right|pi|times|cdot|infty|pm)(?![A-Za-z]))")
+_ROWS = re.compile(r"\\begin|matrix|cases|array|substack")
 _PAIRS = {
     "「": "」",
     "『": "』",
@@ -212,6 +214,8 @@ def _commands_off(text: str) -> str:
 def _one_fraction(text: str) -> str:
     r"""With \frac and \binom for other ways to write them, and colours without their options."""
     text = _OPTIONS.sub(r"\1", text)
+    if "\\\\" in text and not _ROWS.search(text):
+        text = _ESCAPED.sub(r"\\", text)  # \\frac, as in a file that escapes twice
     text = re.sub(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1\\text{ \2}", text)
     text = re.sub(r"\\(?:sfrac|nicefrac)(?![A-Za-z])", r"\\frac", text)
 
