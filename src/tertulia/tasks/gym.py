@@ -85,7 +85,7 @@ def dataset(name: str, options: str) -> Any:
         name: of the generator.
         options: as JSON.
     """
-    import reasoning_gym  # type: ignore[import-untyped]
+    import reasoning_gym
 
     return reasoning_gym.create_dataset(name, **json.loads(options))
 
@@ -110,7 +110,7 @@ def _options(data: str, query: str) -> dict[str, Any]:
 def _known(data: str, name: str, options: dict[str, Any]) -> set[str]:
     """The options that a generator has; all that are given are among them."""
     try:
-        from reasoning_gym.factory import DATASETS  # type: ignore[import-untyped]
+        from reasoning_gym.factory import DATASETS
     except ImportError as error:
         raise TertuliaError(f"{data} needs the extra gym: pip install 'tertulia[gym]'") from error
     if name not in DATASETS:
