@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-BUSY_MACHINE = 6.0  # seconds that ending a process may take where many others work; the work itself takes 60
+GIVEN_UP = 30.0  # seconds after which a process that was stopped is taken not to end; the work itself takes 60
 
 START = """
 import asyncio, sys, threading, time
@@ -66,10 +66,8 @@ def _stopped(work: str, *arguments: str, number: int = signal.SIGINT) -> tuple[i
         while process.stdout.readline() not in ("running\n", ""):
             pass
         time.sleep(0.1)  # "running" is printed just before the work begins
-        begin = time.perf_counter()
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
-        assert time.perf_counter() - begin < BUSY_MACHINE
+        _, err = process.communicate(timeout=GIVEN_UP)
     finally:
         process.kill()
     return process.returncode, err
