@@ -162,9 +162,6 @@ def test_every_token_is_the_engines_own_and_counted(
         assert path.tokens.discarded == discarded
         assert path.tokens.injected == sum(kind in ("cue", "heard") for kind in kinds)
         assert path.tokens.prompt + path.tokens.injected + kept_in_all == len(path.ids)
-        assert sum(record["discarded"]["count"] for record in told.records if record.get("discarded")) <= sum(
-            other.tokens.discarded for other in told.outcome.paths
-        )
 
 
 @quick

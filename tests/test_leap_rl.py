@@ -180,8 +180,8 @@ async def test_a_sequence_is_the_path_with_what_was_put_in_masked(pebble):
 def test_discarded_tokens_are_not_in_the_sequence_and_foreign_ones_are_refused():
     path = Thought(0, "q0/c0/p0")
     path.apply(Step("prompt", (Span("prompt", (1, 2), "ab", 2),)))
-    path.apply(Step("thought", (Span("thought", (3,), "c", 1),), discarded=Span("thought", (4,), "d", 1)))
-    path.apply(Step("heard", (Span("heard", (5,), "e", 1),)))
+    path.apply(Step("thought", (Span("thought", (3,), "c", 1),), held=Span("thought", (4,), "d", 1)))
+    path.apply(Step("heard", (Span("heard", (5,), "e", 1),), release="discard"))
     path.apply(Step("thought", (Span("thought", (6,), "f", 1),)))
     drawn = {2: Sampled(3, -0.5), 3: Sampled(4, -9.0), 4: Sampled(6, -0.25)}
     made = sequences(path, drawn, 0)

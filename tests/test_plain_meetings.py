@@ -20,6 +20,7 @@ from tertulia.circle.run import Run
 from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.errors import TertuliaError
 from tertulia.methods import METHODS
+from tertulia.methods.ballot import vote
 from tertulia.model import Profile
 from tertulia.settings import resolve
 from tertulia.wording import Wording
@@ -360,7 +361,7 @@ async def briefly(run: Run) -> Circle:
     circle = Circle(run, meets=False)
     first = await circle.begin([run.prompt(0, meets=False)])
     await circle.each(circle.thinker.think, first)
-    await circle.vote(first)
+    await vote(circle, first)
     return circle
 
 

@@ -1,9 +1,7 @@
 """A path: one chain of thought, token by token, as the engine saw and produced it.
 
 A path is a list of spans, and only ever changes through `Path.apply`, which adds what one step brought.
-The same steps, read back from a journal, rebuild the same path.
-
-Invariants kept here:
+The same steps, read back from a journal, rebuild the same path. Invariants kept here:
 
 * Tokens are exact: the concatenation of a path's spans is, id for id, what the engine saw and produced.
 * Nothing thought is lost: a step may discard tokens only off the end of what it generated itself.
@@ -66,7 +64,7 @@ class TokenCounts:
     """Tokens of one path, each kind counted apart.
 
     Attributes:
-        generated: Everything the engine produced for the path: thought, summaries, answer, discarded.
+        generated: Everything the engine produced for the path: thought, summaries, answer, discarded, forked.
         injected: Cues, heard text and a forced beginning put into the path (the prompt is not counted here).
         discarded: Generated tokens that were cut off again; part of `generated`.
         forked: Generated tokens of side branches, which the path never contains; part of `generated`.
@@ -107,7 +105,6 @@ class Step:
     Attributes:
         kind: What happened.
         spans: What joins the path, in order.
-        discarded: Tokens generated in this step that do not join it.
         held: Tokens generated in this step whose fate the next one decides: the close of a thought at a last call, or
             the end of a path whose answer cannot be read.
         fork: Tokens generated in a side branch: read, and thrown away.
@@ -120,7 +117,6 @@ class Step:
 
     kind: StepKind
     spans: tuple[Span, ...] = ()
-    discarded: Span | None = None
     held: Span | None = None
     fork: Span | None = None
     release: Literal["keep", "discard"] | None = None
@@ -135,7 +131,7 @@ class Step:
         if self.kind == "prompt":
             return 0
         made = [span for span in self.spans if span.kind in GENERATED_KINDS]
-        return sum(span.count for span in (*made, self.discarded, self.held, self.fork) if span is not None)
+        return sum(span.count for span in (*made, self.held, self.fork) if span is not None)
 
     def to_json(self) -> dict[str, Any]:
         """The step as one journal value; what is empty is left out, `data` stands beside the rest."""
@@ -159,7 +155,7 @@ class Step:
         return _STEPS.validate_python({name: value[name] for name in OWN if name in value} | {"data": data})
 
 
-SIDE = ("discarded", "held", "fork")
+SIDE = ("held", "fork")
 PLAIN = ("release", "prompt_tokens", "cached")
 OWN = ("kind", "place", "spans", *SIDE, *PLAIN)
 SAID = ("text", "outcome")
@@ -318,7 +314,6 @@ class Path:
     def _count(self, step: Step) -> None:
         tokens = self.tokens
         tokens.generated += step.generated
-        tokens.discarded += step.discarded.count if step.discarded else 0
         tokens.forked += step.fork.count if step.fork else 0
         tokens.prompt += sum(span.count for span in step.spans if span.kind == "prompt")
         put = ("cue", "heard", "thought") if step.kind == "prompt" else ("cue", "heard")
@@ -326,7 +321,7 @@ class Path:
         tokens.sent += step.prompt_tokens or 0
         if step.cached is not None:
             tokens.cached = (tokens.cached or 0) + step.cached
-        thought = [*(span for span in step.spans if span.kind == "thought"), step.discarded, step.held]
+        thought = [*(span for span in step.spans if span.kind == "thought"), step.held]
         written = sum(span.count for span in thought if span is not None)
         self.thought_tokens += written
         self.since_meeting += written

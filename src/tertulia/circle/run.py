@@ -162,7 +162,8 @@ class Run:
         if not self.exact:
             return Span(kind, (), text, about(text))
         ids = await self.engine.tokenize(text, special=False)
-        control = {*self.engine.info.end_ids, *_single(self.dialect.close_ids)}
+        closes = self.dialect.close_ids if len(self.dialect.close_ids) == 1 else ()  # several tokens are ordinary text
+        control = {*self.engine.info.end_ids, *closes}
         if not control.isdisjoint(ids):
             raise TertuliaError(
                 f"the engine reads control tokens in ordinary text ({text[:60]!r}): "
@@ -197,11 +198,6 @@ def how_sure(tokens: Sequence[Token], claim: str) -> float | None:
     said = [token.logprob for token, end in zip(tokens, ends, strict=True) if end - len(token.text) < len(claim)]
     known = [logprob for logprob in said if logprob is not None]
     return math.exp(sum(known) / len(known)) if known and len(known) == len(said) else None
-
-
-def _single(ids: tuple[int, ...]) -> tuple[int, ...]:
-    """A close that is one token; one of several tokens is ordinary text."""
-    return ids if len(ids) == 1 else ()
 
 
 def about(text: str) -> int:

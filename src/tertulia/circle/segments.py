@@ -66,7 +66,6 @@ def step_of(
     spans: tuple[Span, ...],
     place: Place,
     *,
-    discarded: Span | None = None,
     held: Span | None = None,
     fork: Span | None = None,
     release: Literal["keep", "discard"] | None = None,
@@ -76,7 +75,6 @@ def step_of(
     return Step(
         kind=kind,
         spans=tuple(span for span in spans if span.ids or span.text or span.count),
-        discarded=discarded,
         held=held,
         fork=fork,
         release=release,
