@@ -1,7 +1,22 @@
-"""For all tests: what else runs on this machine must not show in what they see."""
+"""For all tests: what else runs on this machine, and what another test made known by name, must not show."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from tertulia import settings
 
 os.environ["TERTULIA_NO_PROBE"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _names_as_packaged() -> Iterator[None]:
+    """Methods, routers and frames that a test adds are known to that test only."""
+    lists = (settings.METHODS, settings.ROUTERS, settings.FRAMES)
+    before = [list(names) for names in lists]
+    yield
+    for names, known in zip(lists, before, strict=True):
+        names[:] = known

@@ -266,7 +266,7 @@ class Wire:
         except TimeoutError:
             raise Retryable(f"cannot be reached: no connection within {CONNECT_SECONDS:g} s") from None
         except OSError as error:
-            raise Retryable(f"cannot be reached: {unreachable(error)}") from None
+            raise self._end() if self._closed else Retryable(f"cannot be reached: {unreachable(error)}") from None
         return link, True
 
     def _end(self) -> EngineError:
