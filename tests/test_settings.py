@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,3 +127,16 @@ def test_words_with_tags_bring_the_frame_and_the_pace_that_need_them() -> None:
 def test_every_setting_is_described_once() -> None:
     assert sorted(Settings.model_fields) == sorted(table())
     assert set(meeting_settings()) < set(Settings.model_fields)
+
+
+def test_docs_say_of_every_setting_what_help_says_and_its_default() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [row(name) for name in table()]
+
+
+def row(name: str) -> str:
+    """A line of docs/settings.md."""
+    default = Settings.model_fields[name].default
+    told = "" if default in (None, "") else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    return f"| `{name}` | {table()[name]['help']} | {told if default != () else ''} |"

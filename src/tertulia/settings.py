@@ -203,7 +203,8 @@ def _validated(values: Mapping[str, Any]) -> Settings:
         if first["type"] == "literal_error":
             expected = "use one of " + str(first["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
             raise TertuliaError(f"unknown {name} {first['input']!r}: {expected}") from None
-        raise TertuliaError(f"{name} is {first['input']!r}, which cannot be: {expected}") from None
+        meant = table()[name]["help"].rstrip(".")
+        raise TertuliaError(f"{name} is {first['input']!r}, which cannot be: {expected} ({meant})") from None
     for name, known in (("method", METHODS), ("router", ROUTERS), ("frame", FRAMES)):
         if (value := getattr(settings, name)) not in known:
             raise TertuliaError(f"unknown {name} {value!r}: use one of {', '.join(known)}")
