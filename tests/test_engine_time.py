@@ -70,10 +70,9 @@ async def test_a_path_that_stalls_again_and_again_is_given_up_with_the_tokens_it
         generation = await ask(fake, engine)
         assert generation.finish == "cut"
         assert WHOLE.startswith(generation.text)
-        asked = len(fake.bodies)
         with pytest.raises(EngineError, match=r"nothing new for 0\.1 s"):
             await ask(fake, engine)
-        assert len(fake.bodies) == asked + 1, "it has no more patience than was left"
+        assert len(fake.bodies) <= 4, "each costs 0.1 s of one patience of 0.25 s, the last of each of the two asks aside"
         fake.troubles.clear()
         assert (await ask(fake, engine, "another path")).text == WHOLE
 
