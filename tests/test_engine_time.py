@@ -72,7 +72,7 @@ async def test_a_path_that_stalls_again_and_again_is_given_up_with_the_tokens_it
         assert WHOLE.startswith(generation.text)
         with pytest.raises(EngineError, match=r"nothing new for 0\.1 s"):
             await ask(fake, engine)
-        assert len(fake.bodies) <= 4, "each costs 0.1 s of one patience of 0.25 s, the last of each of the two asks aside"
+        assert len(fake.bodies) <= 4, "each costs 0.1 s of one patience of 0.25 s, but for the last of each"
         fake.troubles.clear()
         assert (await ask(fake, engine, "another path")).text == WHOLE
 
