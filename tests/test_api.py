@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,22 @@ def test_a_question_is_solved_and_told_in_plain_values() -> None:
     assert kinds[0] == "start" and kinds[-1] == "verdict" and kinds.count("answer") == 8
     counted = sum(event.data["count"] for event in events if event.kind == "tokens")
     assert counted == told["tokens"]["generated"]
+
+
+@pytest.mark.parametrize("method", ["leap", "independent"])
+def test_the_text_of_tokens_is_told_as_it_comes(method: str) -> None:
+    came: dict[tuple[int | None, str], str] = defaultdict(str)
+
+    def watch(event: Event) -> None:
+        if event.kind == "tokens":
+            came[event.path, event.data["of"]] += event.data["text"]
+
+    result = solve(QUESTION, engine="scripted", method=method, observer=watch)
+    for path in result.paths:
+        own = {kind: "".join(span.text for span in path.spans if span.kind == kind) for kind in ("thought", "answer")}
+        assert came[path.index, "answer"] == own["answer"]
+        assert came[path.index, "thought"].endswith("</think>")
+        assert path.tokens.discarded or came[path.index, "thought"] == own["thought"]
 
 
 def test_a_world_problem_brings_its_answer() -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from engine_fakes import Fake
 from make_gguf import make_gguf
-from tertulia.engines.base import EngineError
+from tertulia.engines.base import EngineError, Token
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.gguf import GgufFacts
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
-from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
+from tertulia.model import Closing, Dialect, Profile, SamplingProfile, profile_for, sampling_of
 
 QUESTION = "What is </think> 3+4?"
 
@@ -211,3 +211,26 @@ async def test_a_base_model_on_a_server_is_asked_plainly_after_its_beginning_of_
         [(_, ids, text)] = await dialect.beginning("1+1")
         assert text == "<|user|>Question: 1+1\nAnswer:" and ids[0] == fake.words.control_id("<|user|>")
         assert dialect.stops == ("\nQuestion:",) and "no way is known" in dialect.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "pieces", "told"),
+    [
+        ((7,), [(1, "so</think>"), (7, "</think>"), (2, "4")], [("thought", "so</think></think>"), ("answer", "4")]),
+        ((7, 8), [(1, "so</thi"), (2, "nk>"), (3, "4"), (4, "2")], [("thought", "so</think>"), ("answer", "42")]),
+        ((), [(1, "so</th"), (2, "us it is")], [("thought", "so</thus it is")]),
+    ],
+    ids=["a token of its own", "a text in pieces", "no close"],
+)
+@pytest.mark.parametrize("size", [1, 2, 9])
+async def test_what_comes_after_the_close_of_a_thought_is_told_as_the_answer(
+    ids: tuple[int, ...], pieces: list[tuple[int, str]], told: list[tuple[str, str]], size: int
+) -> None:
+    async with ScriptedEngine() as engine:
+        dialect = await Dialect.probe(engine, Profile(think_open="<think>", think_close="</think>"))
+    closing, came = Closing(replace(dialect, close_ids=ids), "thought"), dict[str, str]()
+    tokens = [Token(*piece) for piece in pieces]
+    for start in range(0, len(tokens), size):
+        for of, part in closing.parts(tokens[start : start + size]):
+            came[of] = came.get(of, "") + "".join(token.text for token in part)
+    assert list(came.items()) == told

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tertulia.answers.thoughts import Thoughts
+from tertulia.engines.base import TEXT_ID, StopMatcher, Token
 from tertulia.errors import TertuliaError
 from tertulia.templates import SYSTEM, USER, Encode, Form, Speaker, Thinking, form_of, prompt_parts
 
@@ -319,6 +320,33 @@ class Dialect:
         if opening:
             parts.append(("cue", await self.encode(opening, False), opening))
         return parts
+
+
+class Closing:
+    """Tells, while the tokens of one generation come, where a thought closes and an answer begins.
+
+    Args:
+        dialect: How the thought closes. A close that is one token of its own is found by its id only.
+        kind: What is generated.
+    """
+
+    def __init__(self, dialect: Dialect, kind: str) -> None:
+        self._kind = kind
+        self._open = kind == "thought" and bool(dialect.think_close)
+        self._id = dialect.close_ids[0] if len(dialect.close_ids) == 1 else None
+        self._text = StopMatcher([dialect.think_close])
+
+    def parts(self, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
+        """The tokens that have just come, by what they are; the close belongs to the thought."""
+        start = 0
+        for at, token in enumerate(tokens if self._open else ()):
+            by_id = self._id is not None and token.id != TEXT_ID
+            if token.id == self._id if by_id else self._text.feed(token.text):
+                yield self._kind, tokens[: at + 1]
+                self._open, self._kind, start = False, "answer", at + 1
+                break
+        if len(tokens) > start:
+            yield self._kind, tokens[start:]
 
 
 def halves(text: str, close: str) -> tuple[str, bool, str]:

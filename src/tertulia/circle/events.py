@@ -12,7 +12,8 @@ class Event:
     """Something that happened in a run.
 
     Attributes:
-        kind: "start" (`data` is the journal's header), "tokens" (`data["count"]` tokens have just come; never
+        kind: "start" (`data` is the journal's header), "tokens" (`data["count"]` tokens have just come, `data["text"]`,
+            which are `data["of"]`: "thought", with its close, "summary", "answer", or "fork" for a side branch; never
             journaled), or the kind of a journal record, whose value `data` is (docs/journal.md lists them): "prompt",
             "thought", "summary", "aside", "asked", "judged", "heard", "kept", "closing", "answer", "stopped" and
             "failed" of a path; "plan", "meeting", "survivor" and "verdict" of the circle.

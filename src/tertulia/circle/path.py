@@ -59,6 +59,11 @@ class Span:
         return {"kind": self.kind, "ids": list(self.ids), "text": self.text, "count": self.count}
 
 
+def told_tokens(of: str, span: Span) -> dict[str, Any]:
+    """What an observer is told of tokens that came: how many, their text, and the kind of span, or "fork"."""
+    return {"count": span.count, "text": span.text, "of": of}
+
+
 @dataclass(slots=True)
 class TokenCounts:
     """Tokens of one path, each kind counted apart.
@@ -126,12 +131,17 @@ class Step:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def told(self) -> list[dict[str, Any]]:
+        """What was generated in this step, as `told_tokens`; a beginning that the thought was given is not."""
+        spans = () if self.kind == "prompt" else self.spans
+        made = [(span.kind, span) for span in spans if span.kind in GENERATED_KINDS]
+        side = [(of, span) for of, span in ((self.held and self.held.kind, self.held), ("fork", self.fork)) if span]
+        return [told_tokens(str(of), span) for of, span in (*made, *side)]
+
+    @property
     def generated(self) -> int:
-        """Tokens generated in this step; a beginning that the thought was given is not."""
-        if self.kind == "prompt":
-            return 0
-        made = [span for span in self.spans if span.kind in GENERATED_KINDS]
-        return sum(span.count for span in (*made, self.held, self.fork) if span is not None)
+        """Tokens generated in this step."""
+        return sum(told["count"] for told in self.told)
 
     def to_json(self) -> dict[str, Any]:
         """The step as one journal value; what is empty is left out, `data` stands beside the rest."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from tertulia.circle.claims import AnswerReading
 from tertulia.circle.events import Event, Observer
-from tertulia.circle.path import Path, Span, SpanKind
+from tertulia.circle.path import Path, Span, SpanKind, told_tokens
+from tertulia.circle.segments import span_of
 from tertulia.engines.base import Engine, EngineError, Generation, Request, Sampling, Token
 from tertulia.errors import TertuliaError
 from tertulia.journal import Journal
-from tertulia.model import Dialect, Profile
+from tertulia.model import Closing, Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings
 from tertulia.wording import Wording, fill
@@ -135,10 +136,12 @@ class Run:
         stop = (*stop, *ends)
         arriving: list[Token] = []
         self.arriving[path.index] = (None if fork else tuple(before), kind, arriving)
+        closing = Closing(self.dialect, kind)
 
         def on_tokens(tokens: Sequence[Token]) -> None:
             arriving.extend(tokens)
-            self.tell("tokens", path.index, {"count": len(tokens)})
+            for of, came in closing.parts(tokens):
+                self.tell("tokens", path.index, told_tokens("fork" if fork else of, span_of(kind, came)))
 
         request = Request(
             path=path.name,

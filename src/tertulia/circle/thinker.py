@@ -137,8 +137,8 @@ class Thinker:
             step = Step.from_json(value)
         run.arriving.pop(path.index, None)
         path.apply(step)
-        if not live and step.generated:
-            run.tell("tokens", path.index, {"count": step.generated}, live=False)
+        for told in () if live else step.told:
+            run.tell("tokens", path.index, told, live=False)
         run.tell(step.kind, path.index, value, live=live)
         if not path.active:
             await run.engine.release(path.name)

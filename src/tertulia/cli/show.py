@@ -88,8 +88,8 @@ class Story:
         for record in self.records:
             value = {name: item for name, item in record.items() if name != "key"}
             index = value.get("path") if "place" in value else None
-            if index is not None and (count := _step(record).generated):
-                yield Event("tokens", index, {"count": count}, live=False)
+            for told in _step(record).told if index is not None else ():
+                yield Event("tokens", index, told, live=False)
             yield Event(str(value.get("kind")), index, value, live=False)
 
     @property
