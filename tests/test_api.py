@@ -13,6 +13,8 @@ import pytest
 from tertulia import Event, solve, solve_async
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
+from tertulia.seeds import story_of
+from tertulia.templates import chat
 
 QUESTION = "Ana has 13 shells, gets 80, finds 8 and buys 21. How many?"
 
@@ -68,6 +70,33 @@ def test_a_finished_journal_is_told_again_without_the_engine(tmp_path: Path) -> 
     again = solve(QUESTION, engine="scripted", journal=tmp_path / "run.jsonl", observer=events.append).to_json()
     assert first | {"seconds": 0} == again | {"seconds": 0}
     assert sum(event.data["count"] for event in events if event.kind == "tokens") == first["tokens"]["generated"]
+
+
+CHAT = [{"role": "user", "content": "Ana has 4 shells. How many?"}, {"role": "assistant", "content": "4"}]
+
+
+def test_what_was_said_before_is_in_every_prompt_and_a_resume_goes_on_with_it(tmp_path: Path) -> None:
+    first = solve(QUESTION, history=CHAT, engine="scripted", journal=tmp_path / "run.jsonl")
+    for path in first.paths:
+        assert path.spans[0].text.index("Ana has 4 shells") < path.spans[0].text.index(QUESTION)
+    lines = (tmp_path / "run.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "run.jsonl").write_bytes(b"".join(lines[:12]))
+    again = solve(QUESTION, history=CHAT, engine="scripted", journal=tmp_path / "run.jsonl")
+    assert again.verdict == first.verdict and again.tokens.generated == first.tokens.generated
+    assert [path.spans for path in again.paths] == [path.spans for path in first.paths]
+
+
+def test_another_chat_is_another_run_and_another_story(tmp_path: Path) -> None:
+    solve(QUESTION, history=CHAT, engine="scripted", journal=tmp_path / "run.jsonl")
+    for other in ((), CHAT[:1]):
+        with pytest.raises(TertuliaError, match="history: journal"):
+            solve(QUESTION, history=other, engine="scripted", journal=tmp_path / "run.jsonl")
+    assert len({story_of(QUESTION), story_of(QUESTION, chat(CHAT)), story_of(QUESTION, chat(CHAT[:1]))}) == 3
+
+
+def test_half_of_a_character_in_a_question_is_refused_in_a_line() -> None:
+    with pytest.raises(TertuliaError, match="the question has half of a surrogate pair at character 3"):
+        solve("1+\udcff", engine="scripted")
 
 
 def test_a_journal_of_another_question_is_refused(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_vari
     run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verb = app.command().commands["solve"]
-    of_python = {"profile", "gold", "name", "beginnings"}
+    of_python = {"profile", "gold", "name", "beginnings", "history"}
     known = {*settings.table(), *ARGUMENTS} - {"question", "observer", *of_python}
     others = ("help", "json_", "quiet", "profile")  # a profile holds for the process
     options = [p for p in verb.params if p.param_type_name == "option" and p.name not in others]

@@ -15,6 +15,7 @@ from make_gguf import make_gguf
 from tertulia.engines.base import Request, Sampling
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.model import Beginning, Dialect, Profile
+from tertulia.templates import Turn, chat
 
 FAMILIES: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "families.toml").read_text("utf-8"))
 QUESTION = "How much is 13 plus 80?"
@@ -72,6 +73,36 @@ async def test_a_family_is_asked_as_its_template_says(family: Family) -> None:
     assert (dialect.think_open, dialect.think_close) == (family.open, family.close)
     assert dialect.close_ids == family.ids(family.close) and dialect.open_ids == family.ids(family.open)
     assert len(dialect.notes) == 2
+
+
+async def test_a_chat_is_rendered_as_its_template_says_without_earlier_thoughts(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile())
+    thought = f"{family.open}So 3 and 4.{family.close}" if family.open else ""
+    said = {"s": "Be brief.", "u": "How much is 3 plus 4?", "a": "It is 7."}
+    history = chat(
+        [
+            {"role": "system", "content": said["s"]},
+            {"role": "user", "content": said["u"]},
+            {"role": "assistant", "content": thought + said["a"], "reasoning_content": "So 3 and 4."},
+        ]
+    )
+    parts = await dialect.beginning(QUESTION, history=history)
+    expected = family.about["chat"].replace("{q}", QUESTION)
+    for place, words in said.items():
+        expected = expected.replace(f"{{{place}}}", words)
+    assert told(parts) == expected and ids_of(parts) == family.ids(expected)
+
+
+async def test_control_tokens_in_a_chat_are_text(family: Family) -> None:
+    dialect = await Dialect.probe(family.engine, Profile())
+    marks = f"Look: {''.join(family.about['control'])} is there"
+
+    def chat_of(words: str) -> tuple[Turn, ...]:
+        return chat([{"role": role, "content": words} for role in ("system", "user", "assistant")])
+
+    plain, worded = [ids_of(await dialect.beginning(QUESTION, history=chat_of(words))) for words in ("Hm", marks)]
+    for token in map(family.tokenizer.token_to_id, family.about["control"]):
+        assert worded.count(token) == plain.count(token)
 
 
 async def test_control_tokens_in_a_question_are_text(family: Family) -> None:

@@ -190,9 +190,10 @@ def test_the_page_explains_every_field() -> None:
 def test_the_header_and_the_plan_are_as_the_page_says(tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
     asked: dict[str, Any] = {"paths": 2, "every": "auto", "journal": file}
+    asked["history"] = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
     solve("2 + 3?", engine=ScriptedEngine(), beginnings=[Span("thought", (65,), "A", 1)], **asked)
     header, records = read_journal(file)
     (plan,) = (record for record in records if record["kind"] == "plan")
     assert (set(plan), set(plan)) == documented()["plan"]
     always, possible = documented()["header"]
-    assert set(header) == possible == always | {"beginnings"}
+    assert set(header) == possible == always | {"beginnings", "history"}

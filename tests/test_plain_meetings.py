@@ -13,7 +13,7 @@ import pytest
 
 from circles import Recorder, TextServer, Told, tell
 from tertulia import settings as known
-from tertulia.api import Pace, Session
+from tertulia.api import Session
 from tertulia.circle.circle import Circle
 from tertulia.circle.frames import FRAMES, Heard, Post, Worded
 from tertulia.circle.run import Run
@@ -22,6 +22,7 @@ from tertulia.errors import TertuliaError
 from tertulia.methods import METHODS
 from tertulia.methods.ballot import vote
 from tertulia.model import Profile
+from tertulia.pace import Pace
 from tertulia.settings import resolve
 from tertulia.wording import Wording
 

@@ -16,8 +16,10 @@ from tertulia.engines.gguf import GgufFacts
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.model import Closing, Dialect, Profile, SamplingProfile, profile_for, sampling_of
+from tertulia.templates import chat
 
 QUESTION = "What is </think> 3+4?"
+SYSTEM = chat([{"role": "system", "content": "Be brief."}])
 
 
 class Templated(ScriptedEngine):
@@ -68,10 +70,87 @@ async def test_the_thought_is_found_in_the_prompt_in_the_template_or_in_the_voca
 
 async def test_a_system_message_goes_before_the_question_where_the_template_knows_none() -> None:
     knows = await Dialect.probe(Templated("U:", "A:", system="S:SYSTEM|"), Profile())
-    assert (await knows.beginning("1+1", system="Be brief."))[0][2] == "S:Be brief.|U:1+1A:"
+    assert (await knows.beginning("1+1", history=SYSTEM))[0][2] == "S:Be brief.|U:1+1A:"
     assert (await knows.beginning("1+1"))[0][2] == "U:1+1A:"
     not_so = await Dialect.probe(Templated("U:", "A:"), Profile())
-    assert (await not_so.beginning("1+1", system="Be brief."))[0][2] == "U:Be brief.\n\n1+1A:"
+    assert (await not_so.beginning("1+1", history=SYSTEM))[0][2] == "U:Be brief.\n\n1+1A:"
+
+
+class Strict(ScriptedEngine):
+    """A template in which the user and the model speak in turns, and nobody else does."""
+
+    async def render(self, messages: Any, options: Any = None) -> str:
+        if [message["role"] for message in messages] != (["user", "assistant"] * len(messages))[: len(messages)]:
+            raise EngineError("roles must alternate (HTTP 400)")
+        return "".join(f"{message['role'][0].upper()}:{message['content']}|" for message in messages) + "A:"
+
+
+CHAT = chat(
+    [
+        {"role": "user", "content": " Two things. "},
+        {"role": "user", "content": "What is 3+4?"},
+        {"role": "assistant", "content": "So.</think>\n\n7", "reasoning": "So."},
+        {"role": "system", "content": "Be brief."},
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("engine", "profile", "expected"),
+    [
+        (Strict(), Profile(), "U:Two things.\n\nWhat is 3+4?|A:7|U:Be brief.\n\n1+1|A:"),
+        (
+            Templated("U:", "|A:"),
+            Profile(),
+            "U:Two things.\n\nWhat is 3+4?\nAnswer: 7\n\nQuestion: Be brief.\n\n1+1|A:",
+        ),
+        (
+            Strict(),
+            Profile(prompt="<{question}>"),
+            "<Two things.\n\nWhat is 3+4?\nAnswer: 7\n\nQuestion: Be brief.\n\n1+1>",
+        ),
+    ],
+    ids=["in turns", "one question", "a profile's prompt"],
+)
+async def test_a_chat_that_a_template_refuses_or_leaves_out_is_told_as_it_can_be(
+    engine: ScriptedEngine, profile: Profile, expected: str
+) -> None:
+    marks = profile.model_copy(update={"think_open": "<think>", "think_close": "</think>"})
+    dialect = await Dialect.probe(engine, marks)
+    assert (await dialect.beginning("1+1", history=CHAT))[0][2] == expected
+
+
+async def test_a_chat_with_a_model_without_a_template_is_told_in_the_plain_form() -> None:
+    async with Fake("openai").serving() as fake, HttpEngine(fake.url) as engine:
+        dialect = await Dialect.probe(engine, Profile())
+        [(_, _, text)] = await dialect.beginning(
+            "1+1", history=CHAT[1:2] + chat([{"role": "assistant", "content": "7"}])
+        )
+    assert text == "Question: What is 3+4?\nAnswer: 7\n\nQuestion: 1+1\nAnswer:"
+
+
+@pytest.mark.parametrize("kind", ["llama.cpp", "vllm", "sglang"])
+async def test_every_server_renders_a_chat(kind: str) -> None:
+    said = chat([{"role": "user", "content": "3+4?"}, {"role": "user", "content": "Look, </think>"}])
+    async with Fake(kind, switch=True).serving() as fake, HttpEngine(fake.url) as engine:
+        dialect = await Dialect.probe(engine, Profile())
+        [(_, ids, text)] = await dialect.beginning("1+1", history=said)
+    assert text == "<|user|>3+4?<|user|>Look, </think><|user|>1+1<|assistant|><think>\n"
+    assert fake.words.control_id("</think>") not in ids and ids.count(fake.words.control_id("<|user|>")) == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("hello", "message 1 of the history is 'hello': give a role and a content"),
+        ({"role": "tool", "content": "x"}, "has the role 'tool': use one of system, user, assistant"),
+        ({"role": "user"}, "has the content None: give a text"),
+        ({"role": "user", "content": "a\ud800b"}, "has half of a surrogate pair at character 2"),
+    ],
+)
+def test_a_message_that_is_none_is_refused_in_a_line(message: Any, told: str) -> None:
+    with pytest.raises(TertuliaError, match=told):
+        chat([message])
 
 
 async def test_a_chat_that_a_server_renders_to_ids() -> None:
@@ -136,7 +215,7 @@ async def test_a_family_that_wants_no_system_message_gets_it_before_the_question
     engine = Templated("U:", "A:", system="S:SYSTEM|")
     engine.info = replace(engine.info, model="DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf")
     dialect = await Dialect.probe(engine, Profile())
-    assert (await dialect.beginning("1+1", system="Be brief."))[0][2] == "U:Be brief.\n\n1+1A:"
+    assert (await dialect.beginning("1+1", history=SYSTEM))[0][2] == "U:Be brief.\n\n1+1A:"
 
 
 async def test_a_template_that_refuses_a_system_message_gets_it_before_the_question() -> None:
@@ -147,7 +226,7 @@ async def test_a_template_that_refuses_a_system_message_gets_it_before_the_quest
             return await super().render(messages, options)
 
     dialect = await Dialect.probe(Refuses("U:", "A:"), Profile())
-    assert (await dialect.beginning("1+1", system="Be brief."))[0][2] == "U:Be brief.\n\n1+1A:"
+    assert (await dialect.beginning("1+1", history=SYSTEM))[0][2] == "U:Be brief.\n\n1+1A:"
 
 
 # Sampling.

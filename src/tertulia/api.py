@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path as FilePath
-from statistics import median
 from typing import Any, Self
 
 from tertulia import settings as known
 from tertulia.circle.events import Event, Observer
 from tertulia.circle.frames import FRAMES
-from tertulia.circle.path import Path, Span
+from tertulia.circle.path import Span
 from tertulia.circle.routing import ROUTERS
 from tertulia.circle.run import Run, voices
 from tertulia.engines.base import Engine, EngineInfo
@@ -28,42 +27,15 @@ from tertulia.errors import TertuliaError
 from tertulia.journal import Journal, reading
 from tertulia.methods import METHODS
 from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampling_of
+from tertulia.pace import Pace
 from tertulia.result import Result
+from tertulia.seeds import story_of
 from tertulia.settings import Settings, resolve
 from tertulia.start import engine_for, telling
+from tertulia.templates import Turn, chat, whole
 from tertulia.wording import Wording
 
 __all__ = ["Event", "Observer", "Result", "Session", "solve", "solve_async"]
-
-SHORT_THOUGHT = 1024
-"""Thoughts up to so many tokens (their median) meet at their last call only, where `every` is "auto"."""
-LOOKED_BACK = 64  # paths whose thoughts decide that
-
-
-@dataclass
-class Pace:
-    """How long thoughts of a session have been, and how often paths meet by that.
-
-    Attributes:
-        lengths: Thought tokens of the paths that finished last.
-    """
-
-    lengths: list[int] = field(default_factory=list)
-
-    def add(self, paths: Sequence[Path]) -> None:
-        """Takes note of paths that came to their end by themselves."""
-        done = [path.thought_tokens for path in paths if path.finished and not path.out_of_budget]
-        self.lengths = (self.lengths + done)[-LOOKED_BACK:]
-
-    def every(self, settings: Settings) -> int:
-        """Thought tokens between two meetings: a quarter of the median thought, none where thoughts are short.
-
-        Before the first thoughts have ended nobody knows: then paths meet at their last call only.
-        """
-        if settings.every != "auto":
-            return settings.every
-        usual = median(self.lengths) if self.lengths else 0
-        return 64 * round(usual / 4 / 64) if usual > SHORT_THOUGHT else 0
 
 
 class Session:
@@ -149,6 +121,7 @@ class Session:
         self,
         question: str | None = None,
         *,
+        history: Sequence[Mapping[str, Any]] = (),
         world_seed: int | None = None,
         difficulty: str | None = None,
         gold: str | None = None,
@@ -162,6 +135,8 @@ class Session:
 
         Args:
             question: The question; None with `world_seed` for a problem of the synthetic world.
+            history: The messages of a chat before the question: `role` ("system", "user", "assistant") and `content`.
+                The thoughts of earlier answers are dropped.
             world_seed: Number of the world problem.
             difficulty: Difficulty of the world problem: "easy", "default" or "long".
             gold: The right answer, where it is known.
@@ -177,6 +152,7 @@ class Session:
         """
         language = settings.get("language") or self._asked.get("language") or "en"
         asked, right = _question(question, world_seed, difficulty, language)
+        said = chat(history)
         resolved = self.settings(**settings)
         dialect = await self.dialect(resolved.thinking)
         async with self._gate:
@@ -185,7 +161,8 @@ class Session:
                 self.profile,
                 asked,
                 resolved,
-                name=name or self._name(asked),
+                history=said,
+                name=name or self._name(story_of(asked, said)),
                 gold=gold if gold is not None else right,
                 journal=journal,
                 observer=observer,
@@ -194,9 +171,8 @@ class Session:
                 pace=self.pace,
             )
 
-    def _name(self, question: str) -> str:
+    def _name(self, story: str) -> str:
         """An identity that no other circle of the session has, and that is the same when the run is done again."""
-        story = story_of(question)
         before = self._asked_before[story] = self._asked_before.get(story, -1) + 1
         return f"{story}/c{before}"
 
@@ -241,7 +217,7 @@ async def solve_async(
     Raises:
         TertuliaError: A setting, the engine or the journal is not as it must be. One line.
     """
-    own = ("world_seed", "difficulty", "gold", "name", "journal", "observer", "beginnings")
+    own = ("history", "world_seed", "difficulty", "gold", "name", "journal", "observer", "beginnings")
     settings = {name: value for name, value in asked.items() if name not in own}
     call = {name: value for name, value in asked.items() if name in own}
     _question(question, call.get("world_seed"), call.get("difficulty"), settings.get("language") or "en")
@@ -274,6 +250,7 @@ async def solve_with(
     question: str,
     settings: Settings,
     *,
+    history: Sequence[Turn] = (),
     name: str = "q0/c0",
     gold: str | None = None,
     journal: str | FilePath | Journal | None = None,
@@ -287,8 +264,9 @@ async def solve_with(
     Args:
         engine: Entered already.
         profile: Of the engine's model.
-        question: The question as the model is to read it.
+        question: As the model is to read it.
         settings: Resolved.
+        history: What was said before the question.
         name: Identity of the circle; questions that share a journal or an engine must differ in it.
         gold: The right answer, where it is known.
         journal: A file, or a journal that is open already and holds other circles too.
@@ -300,9 +278,8 @@ async def solve_with(
     pace = pace or Pace()
     wording = Wording.load(settings.words or profile.wording, settings.language, settings.wording)
     spoken = voices(profile, settings, wording)
-    asked_for = header(engine.info, profile, question, settings, (wording, *spoken))
-    if beginnings:
-        asked_for["beginnings"] = [beginning and beginning.to_json() for beginning in beginnings]
+    asked_for = header(engine.info, profile, question, settings, (wording, *spoken), history)
+    asked_for |= {"beginnings": [begun and begun.to_json() for begun in beginnings]} if beginnings else {}
     found = dialect or await Dialect.probe(engine, profile, settings.thinking)
     async with _opened(journal, asked_for) as book:
         run = Run(
@@ -313,20 +290,20 @@ async def solve_with(
             settings=settings,
             journal=book,
             name=name,
-            story=story_of(question),
+            story=story_of(question, history),
             question=question,
+            history=history,
             voices=spoken,
             observer=observer,
             beginnings=beginnings,
         )
-        info = engine.info
-        run.tell("start", None, {**asked_for, "engine": info.name, "notes": list(found.notes)})
+        run.tell("start", None, {**asked_for, "engine": engine.info.name, "notes": list(found.notes)})
         started = time.monotonic()
         run.every = await _every(run, pace)
         circle = await METHODS[settings.method](run)
-        seconds = time.monotonic() - started
+        took = time.monotonic() - started
     pace.add(circle.paths)
-    return await asyncio.to_thread(lambda: Result.of(circle, gold=gold, seconds=seconds))
+    return await asyncio.to_thread(Result.of, circle, gold=gold, seconds=took)
 
 
 async def _every(run: Run, pace: Pace) -> int:
@@ -357,22 +334,23 @@ async def _opened(journal: str | FilePath | Journal | None, asked_for: dict[str,
 
 
 def header(
-    info: EngineInfo, profile: Profile, question: str, settings: Settings, words: Sequence[Wording]
+    info: EngineInfo,
+    profile: Profile,
+    question: str,
+    settings: Settings,
+    words: Sequence[Wording],
+    history: Sequence[Turn] = (),
 ) -> dict[str, Any]:
     """What a journal is for: a run with anything else here must not go on in it."""
     told = repr((*map(asdict, words), profile))
-    return {
+    before = {"history": [turn._asdict() for turn in history]} if history else {}
+    return before | {
         "question": question,
         "model": info.model,
         "mode": info.mode,
         "words": hashlib.blake2b(told.encode(), digest_size=8).hexdigest(),
         "settings": settings.model_dump(mode="json"),
     }
-
-
-def story_of(question: str) -> str:
-    """Names a question for random draws: the same question is drawn the same way wherever it is asked."""
-    return hashlib.blake2b(question.encode(), digest_size=8).hexdigest()
 
 
 def _question(
@@ -384,7 +362,7 @@ def _question(
     if question is not None:
         if not question.strip():
             raise TertuliaError("the question is empty: give a text")
-        return question, None
+        return whole(question, "the question"), None
     if world_seed is None:
         raise TertuliaError("there is no question: give one, or a world seed for a problem of the world")
     from tertulia.world.problems import problem

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tertulia.answers.thoughts import Thoughts
 from tertulia.engines.base import TEXT_ID, StopMatcher, Token
 from tertulia.errors import TertuliaError
-from tertulia.templates import SYSTEM, USER, Encode, Form, Speaker, Thinking, form_of, prompt_parts
+from tertulia.templates import Encode, Form, Speaker, Thinking, Turn, asked, form_of, prompt_parts
 
 PROFILE = "TERTULIA_PROFILE"
 """Environment variable that names a profile file for whatever model is used; `--profile` sets it."""
@@ -295,21 +295,19 @@ class Dialect:
         """Where an answer has ended though the model goes on: a model without a template asks itself further."""
         return self.form.stops
 
-    async def beginning(self, user: str, opening: str = "", system: str = "") -> list[Beginning]:
+    async def beginning(self, user: str, opening: str = "", history: Sequence[Turn] = ()) -> list[Beginning]:
         """What a path begins with: the prompt, then what opens its thought, then the opening sentence.
 
         Args:
             user: What is asked.
             opening: What the thought begins with; the thought is opened for it if the template has not.
-            system: A system message; it goes before the user's words where the template knows none.
+            history: What was said before; the thoughts of earlier answers are dropped. A system message goes before
+                the user's next words where the model takes none.
 
         Returns:
             Kind, ids (empty in text mode) and text of each part; their concatenation is what the engine sees.
         """
-        frame = await self.form.frame(bool(system) and self.system)
-        words = {USER: user.strip(), SYSTEM: system.strip()}
-        if system and SYSTEM not in frame:
-            words[USER] = f"{words[SYSTEM]}\n\n{words[USER]}"
+        frame, words = await asked(self.form, history, user, system=self.system)
         ids, text = await prompt_parts(frame, words, self.encode)
         parts: list[Beginning] = [("prompt", ids, text)]
         if self.lead:

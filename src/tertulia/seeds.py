@@ -6,7 +6,9 @@ No draw depends on the order in which paths come to a place, so the same seed te
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+from collections.abc import Sequence
 
 
 def derive(*parts: object) -> int:
@@ -18,3 +20,14 @@ def derive(*parts: object) -> int:
 def draw(*parts: object) -> random.Random:
     """A source of random numbers for these parts."""
     return random.Random("\x1f".join(map(str, parts)))
+
+
+def story_of(question: str, history: Sequence[tuple[str, str]] = ()) -> str:
+    """Names a question for random draws: the same one, after the same chat, is drawn the same way wherever it is asked.
+
+    Args:
+        question: The question.
+        history: Role and words of each turn before it.
+    """
+    told = json.dumps([*history, question]) if history else question
+    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()

@@ -1,22 +1,26 @@
-"""How a model's chat template is rendered, and what it does about the model's thought."""
+"""How a model's chat template is rendered around a question and the chat before it, and what it does about thoughts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from tertulia.answers.thoughts import Thoughts, families, marks
 from tertulia.engines.base import EngineError, EngineInfo
 from tertulia.errors import TertuliaError
 
-# What stands for the user's words while the template is rendered: no template changes it, no user writes it.
-USER, SYSTEM = "tertulia0user0words", "tertulia0system0words"
+# What stands for the words of the question, and of each turn before it, while the template is rendered: no template
+# changes it, no user writes it.
+USER, TURN = "tertulia0user0words", "tertulia0turn{}0words"
 PLAIN = "Question: {question}\nAnswer:"
 """How a model without a chat template is asked."""
 NEXT = "\nQuestion:"
 """Where a model that is asked in the plain form has begun to ask itself."""
+TOLD = {"user": "{}\n", "assistant": "Answer: {}\n\nQuestion: "}
+"""How a chat is told before the question where no template can be rendered with it."""
+ROLES = ("system", "user", "assistant")
 FALLBACK = "<|im_start|>"
 SWITCHES = ("enable_thinking", "thinking")
 """Variables by which chat templates switch thinking on and off."""
@@ -25,7 +29,47 @@ _CONTROL = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]|◁[^◁▷]+▷")
 Messages = Sequence[Mapping[str, str]]
 Thinking = Literal["auto", "on", "off"]
 Encode = Callable[[str, bool], Awaitable[tuple[int, ...]]]
-Frame = Callable[[bool], Awaitable[str]]
+Frame = Callable[[tuple[str, ...]], Awaitable[str | None]]
+_FRAMES = 256  # prompts of a chat's shape that are remembered
+
+
+class Turn(NamedTuple):
+    """What was said before the question: a role of `ROLES`, and the words."""
+
+    role: str
+    content: str
+
+
+def chat(messages: Iterable[Mapping[str, Any]]) -> tuple[Turn, ...]:
+    """The messages of a chat; of each only its role and its content are read, so thoughts kept beside it are dropped.
+
+    Raises:
+        TertuliaError: A role or a content is not as it must be. One line.
+    """
+    turns = []
+    for at, message in enumerate(messages, 1):
+        if not isinstance(message, Mapping):
+            raise TertuliaError(f"message {at} of the history is {message!r:.60}: give a role and a content")
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES:
+            raise TertuliaError(f"message {at} of the history has the role {role!r:.60}: use one of {', '.join(ROLES)}")
+        if not isinstance(content, str):
+            raise TertuliaError(f"message {at} of the history has the content {content!r:.60}: give a text")
+        turns.append(Turn(role, whole(content, f"message {at} of the history")))
+    return tuple(turns)
+
+
+def whole(text: str, what: str) -> str:
+    """The text.
+
+    Raises:
+        TertuliaError: It holds half of a character, which no tokenizer can read.
+    """
+    if broken := re.search(r"[\ud800-\udfff]", text):
+        raise TertuliaError(
+            f"{what} has half of a surrogate pair at character {broken.start() + 1}: give whole characters"
+        )
+    return text
 
 
 class Speaker(Protocol):
@@ -79,7 +123,8 @@ class Form:
     """How a model is asked, as found out.
 
     Attributes:
-        frame: Renders the prompt around `USER` and `SYSTEM`, given whether there is a system message.
+        frame: Renders the prompt around `USER` and a `TURN` for each turn before it, given their roles; None where the
+            template refuses such a chat, or leaves some of it out.
         thoughts: How the model's thought opens and closes; None for one that does not think aloud.
         begun: What the prompt does with the thought: it is "open", "closed" at once, or "" where it does nothing.
         switched: Whether the template knows a switch for thinking.
@@ -110,7 +155,7 @@ async def form_of(engine: Speaker, profile: Wishes, thinking: Thinking, encode: 
                 f"no chat template that {engine.info.name} can render: asked as {PLAIN.replace(chr(10), ' ')!r} "
                 "(a profile with a prompt asks otherwise)"
             )
-    prompt = await frame(False)
+    prompt = await frame(()) or ""
     thoughts, begun = (None, "") if stops else await _thoughts(prompt, engine.info.chat_template, encode)
     if profile.think_open is not None and profile.think_close is not None:
         named = Thoughts("profile", profile.think_open, profile.think_close)
@@ -120,16 +165,39 @@ async def form_of(engine: Speaker, profile: Wishes, thinking: Thinking, encode: 
     return Form(frame, thoughts, begun, switched, (note,), stops)
 
 
+async def asked(form: Form, turns: Sequence[Turn], question: str, *, system: bool) -> tuple[str, dict[str, str]]:
+    """A rendered prompt, and the words that are to be put into it.
+
+    A template that refuses the chat, or leaves some of it out, gets system messages before the next words of the user,
+    and what one side says in a row as one turn; one that knows a single question gets the chat told before it.
+
+    Args:
+        form: How the model is asked.
+        turns: What was said before.
+        question: What is asked now.
+        system: Whether the model takes system messages.
+
+    Raises:
+        EngineError: Nothing can be rendered any more.
+    """
+    said = [Turn(role, _answer(words, form.thoughts) if role == "assistant" else words) for role, words in turns]
+    for *before, last in _ways([Turn(*map(str.strip, turn)) for turn in (*said, Turn("user", question))], system):
+        text = await form.frame(tuple(turn.role for turn in before))
+        if text is not None:
+            return text, {TURN.format(at): turn.content for at, turn in enumerate(before)} | {USER: last.content}
+    raise EngineError("the model's chat template cannot be rendered any more: look whether the server still answers")
+
+
 async def prompt_parts(frame: str, words: Mapping[str, str], encode: Encode) -> tuple[tuple[int, ...], str]:
     """A rendered prompt with the words put in, as ids (empty in text mode) and as text.
 
-    The template's control tokens are tokens; what the user wrote is encoded with control tokens disabled. Where the
-    user's words have none the whole is encoded at once, as the model has learnt it.
+    The template's control tokens are tokens; what was said in the chat is encoded with control tokens disabled. Where
+    these words have none the whole is encoded at once, as the model has learnt it.
     """
     parts = [(words.get(part), part) for part in re.split(f"({'|'.join(map(re.escape, words))})", frame)]
     text = "".join(part if written is None else written for written, part in parts)
-    given = [written for written, _ in parts if written]
-    if all([await encode(written, True) == await encode(written, False) for written in given]):
+    given = "\n\n".join(filter(None, words.values()))
+    if await encode(given, True) == await encode(given, False):
         return await encode(text, True), text
     ids: list[int] = []
     for written, part in parts:
@@ -137,24 +205,50 @@ async def prompt_parts(frame: str, words: Mapping[str, str], encode: Encode) -> 
     return tuple(ids), text
 
 
+def _answer(said: str, thoughts: Thoughts | None) -> str:
+    """What a model has said without its thought, as templates drop it."""
+    if thoughts is None:
+        return said
+    _, closed, answer = said.rpartition(thoughts.closing)
+    return answer if closed else "" if said.lstrip().startswith(thoughts.open) else said
+
+
+def _ways(said: Sequence[Turn], system: bool) -> Iterator[Sequence[Turn]]:
+    """Ways to say the same, the question last, from the most to the least that a template must know."""
+    if system or all(turn.role != "system" for turn in said):
+        yield said
+    joined: list[Turn] = []
+    for turn in said:
+        role = "user" if turn.role == "system" else turn.role
+        if joined and joined[-1].role == role:
+            joined[-1] = Turn(role, f"{joined[-1].content}\n\n{turn.content}")
+        else:
+            joined.append(Turn(role, turn.content))
+    yield joined
+    *before, last = joined
+    yield [Turn("user", "".join(TOLD[turn.role].format(turn.content) for turn in before) + last.content)]
+
+
 def _written(prompt: str) -> Frame:
     if "{question}" not in prompt:
         raise TertuliaError(f"the profile's prompt {prompt!r} has no place for the question: write {{question}} there")
 
-    async def frame(system: bool) -> str:
-        return prompt.replace("{question}", USER).replace("{system}", SYSTEM if system else "")
+    async def frame(roles: tuple[str, ...]) -> str | None:
+        return None if roles else prompt.replace("{question}", USER)
 
     return frame
 
 
 def _rendered(engine: Renderer, options: Mapping[str, Any]) -> Frame:
-    known: dict[bool, str] = {}
+    known: dict[tuple[str, ...], str | None] = {}
 
-    async def frame(system: bool) -> str:
-        if system not in known:
-            # Some templates refuse a system message, others leave it out: it then goes before the user's words.
-            known[system] = await _render(engine, options, system=system) or await _render(engine, options) or ""
-        return known[system]
+    async def frame(roles: tuple[str, ...]) -> str | None:
+        if roles in known:
+            return known[roles]
+        text = await _render(engine, options, roles)
+        if len(known) >= _FRAMES:
+            known.clear()
+        return known.setdefault(roles, text)
 
     return frame
 
@@ -177,14 +271,13 @@ async def _template(engine: Speaker, thinking: Thinking, encode: Encode) -> tupl
     return _rendered(engine, off if thinking == "off" else on), True
 
 
-async def _render(engine: Renderer, options: Mapping[str, Any], *, system: bool = False) -> str | None:
-    user = {"role": "user", "content": USER}
-    messages = [{"role": "system", "content": SYSTEM}, user] if system else [user]
+async def _render(engine: Renderer, options: Mapping[str, Any], roles: tuple[str, ...] = ()) -> str | None:
+    said = [*((role, TURN.format(at)) for at, role in enumerate(roles)), ("user", USER)]
     try:
-        text = await engine.render(messages, options or None)
+        text = await engine.render([{"role": role, "content": words} for role, words in said], options or None)
     except EngineError:  # a server without a template refuses, and some templates refuse a system message
         return None
-    return text if text is not None and USER in text else None
+    return text if text is not None and all(words in text for _, words in said) else None
 
 
 async def _thoughts(

@@ -18,6 +18,7 @@ from tertulia.journal import Journal
 from tertulia.model import Closing, Dialect, Profile
 from tertulia.seeds import derive
 from tertulia.settings import Settings
+from tertulia.templates import Turn
 from tertulia.wording import Wording, fill
 
 GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0)
@@ -37,6 +38,7 @@ class Run:
         name: Identity of the circle, e.g. "q0/c0".
         story: Names the question for random draws; the same story is drawn the same way.
         question: The question.
+        history: What was said before it.
         voices: The words of each thinking language, the first path's first, and so on in turn; empty for free thoughts.
         observer: Told what happens.
         beginnings: What the thought of each path begins with, for studies of forced beginnings; empty for none.
@@ -55,6 +57,7 @@ class Run:
     name: str
     story: str
     question: str
+    history: Sequence[Turn] = ()
     voices: Sequence[Wording] = ()
     observer: Observer | None = None
     beginnings: Sequence[Span | None] = ()

@@ -146,7 +146,7 @@ class Thinker:
 
     async def _prompt(self, path: Path, prompt: str) -> Step:
         run = self.run
-        begun = await run.dialect.beginning(prompt, run.opening(path.index, meets=self.meets))
+        begun = await run.dialect.beginning(prompt, run.opening(path.index, meets=self.meets), run.history)
         spans = [Span(kind, ids, text, len(ids) or about(text)) for kind, ids, text in begun]
         context, answer = run.engine.info.context, run.profile.answer_tokens
         if context is not None and len(spans[0].ids) + answer >= context:

@@ -108,7 +108,8 @@ async def _judge(run: Run, task: Judgement) -> Step:
         for name, path in (("first", task.first), ("second", task.second))
     }
     opening = "\n" if run.dialect.think_close else ""  # a thought that is opened, and closed at once
-    begun = await run.dialect.beginning(fill(words.judge, question=run.question, **shown), opening)
+    asked = fill(words.judge, question=run.question, **shown)
+    begun = await run.dialect.beginning(asked, opening, run.history)
     branch = Path(task.payer.index, task.payer.name, exact=run.exact)
     spans = tuple(Span(kind, ids, text, len(ids) or about(text)) for kind, ids, text in begun)
     branch.apply(Step("prompt", spans))
