@@ -80,7 +80,7 @@ class Journal:
                 if size < len(data):
                     os.ftruncate(file.fileno(), size)
             else:
-                first = _line(_encode({"tertulia_journal": FORMAT, "header": wanted}))
+                first = line_of(encode({"tertulia_journal": FORMAT, "header": wanted}))
                 os.ftruncate(file.fileno(), 0)
                 file.seek(0)
                 _write(file, first)
@@ -146,8 +146,8 @@ class Journal:
         """
         if self._broken:
             raise self._broken
-        encoded = _encode(record)
-        plain, line = json.loads(encoded), _line(encoded)
+        encoded = encode(record)
+        plain, line = json.loads(encoded), line_of(encoded)
         key = plain.get("key")
         if key is not None and (key in self._by_key or key in self._owed_keys):
             raise ValueError(f"the key {key!r} is in the journal already")
@@ -305,18 +305,19 @@ def _without_key(record: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """The value as a resumed run will read it: lists for tuples, strings for keys."""
-    plain: dict[str, Any] = json.loads(_encode(value))
+    plain: dict[str, Any] = json.loads(encode(value))
     return plain
 
 
-def _encode(record: Mapping[str, Any]) -> bytes:
+def encode(record: Mapping[str, Any]) -> bytes:
+    """A record as JSON, without its checksum."""
     try:
         return json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:  # half of a surrogate pair: only an escape can carry it
         return json.dumps(record, allow_nan=False).encode()
 
 
-def _line(encoded: bytes) -> bytes:
+def line_of(encoded: bytes) -> bytes:
     """The line of an encoded record: its checksum is the last name in it."""
     comma = b"" if encoded == b"{}" else b", "
     return encoded[:-1] + comma + _CHECKSUM % zlib.crc32(encoded) + b"\n"
@@ -326,7 +327,7 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None where it is damaged."""
     before, name, _ = line.rpartition(_CHECKSUM[:10])
     encoded = before.removesuffix(b", ") + b"}"
-    if not name or _line(encoded) != line + b"\n":
+    if not name or line_of(encoded) != line + b"\n":
         return None
     value: dict[str, Any] = json.loads(encoded)
     return value

@@ -1,0 +1,105 @@
+"""What of a circle is told while it goes on: the leading path's thought, and meetings in a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from tertulia.circle.events import Event
+from tertulia.errors import fit
+
+LONGEST_ANSWER = 40  # characters of an answer in the line of a meeting
+ENDS = ("finished", "stopped", "failed")
+
+
+class Marks:
+    """Leaves the marks of a thought out of a text that comes in pieces.
+
+    Args:
+        opening: What opens a thought.
+        closing: What closes it; empty for a model that does not think aloud.
+    """
+
+    def __init__(self, opening: str, closing: str) -> None:
+        self._opening, self._closing = opening, closing
+        self._begun = False
+        self._kept = ""
+
+    def feed(self, piece: str) -> str:
+        """As much of the text as can be no mark."""
+        text = self._kept + piece
+        if not self._begun and self._opening.startswith(text.lstrip()):
+            self._kept = text
+            return ""
+        if not self._begun:
+            text = text.lstrip().removeprefix(self._opening) if self._opening else text
+            self._begun = True
+        text = text.replace(self._closing, "") if self._closing else text
+        held = next((n for n in range(len(self._closing) - 1, 0, -1) if text.endswith(self._closing[:n])), 0)
+        self._kept = text[len(text) - held :]
+        return text[: len(text) - held]
+
+
+class Voice:
+    """Puts the events of one circle into the text of its reasoning.
+
+    Path 0 leads; where it comes to its end, the first path that still thinks goes on from where it is.
+
+    Args:
+        opening: What opens a thought.
+        closing: What closes it.
+    """
+
+    def __init__(self, opening: str, closing: str) -> None:
+        self._marks = (opening, closing)
+        self._texts: dict[int, Marks] = {}
+        self._paths, self._lead, self._board = 1, 0, False
+        self._ended: set[int] = set()
+
+    def of(self, event: Event) -> str:
+        """What an event adds; empty for most."""
+        data, path = event.data, event.path
+        if event.kind == "start":
+            self._paths, self._board = data["settings"]["paths"], data["settings"]["mode"] == "board"
+        elif event.kind == "tokens" and path is not None and data["of"] == "thought":
+            told = self._texts.setdefault(path, Marks(*self._marks)).feed(data["text"])
+            return told if path == self._lead else ""
+        elif event.kind == "meeting":
+            return f"\n[{line}]\n" if (line := self._meeting(data)) else ""
+        elif event.kind == "heard" and path == self._lead:
+            return "".join(span["text"] for span in data.get("spans", ()) if span["kind"] == "heard")
+        if path is not None and data.get("place") in ENDS:
+            return self._end(path)
+        return ""
+
+    def _end(self, path: int) -> str:
+        self._ended.add(path)
+        if path != self._lead or len(self._ended) >= self._paths:
+            return ""
+        self._lead = min(set(range(self._paths)) - self._ended)
+        return f"\n[path {path} has ended; path {self._lead} goes on]\n"
+
+    def _meeting(self, record: Mapping[str, Any]) -> str:
+        """A meeting in one line: who has what, and who hears whom."""
+        heard = {path: told["peers"] for path, told in record["heard"].items() if told["peers"] and told["text"]}
+        if self._board and not heard:
+            return ""
+        held = Counter(claim["answer"] for claim in record["claims"].values() if claim.get("answer"))
+        parts = [f"{count} of {self._paths} paths have {fit(answer, longest=LONGEST_ANSWER)}" for answer, count in held.most_common(3)]
+        parts += [f"path {path} hears {_paths(peers)}" for path, peers in sorted(heard.items(), key=lambda one: int(one[0]))]
+        return "; ".join(parts)
+
+
+def _paths(numbers: list[int]) -> str:
+    return f"path {numbers[0]}" if len(numbers) == 1 else f"paths {', '.join(map(str, numbers))}"
+
+
+def shown(event: Event) -> dict[str, Any] | None:
+    """An event of any path as the extra field of a chunk has it, without token ids; None where it is none's concern."""
+    if event.kind == "tokens":
+        return {"kind": "tokens", "path": event.path, **event.data}
+    if event.kind == "start":
+        return None
+    left_out = ("ids", "spans", "held", "fork", "mode", "prompt_tokens", "cached")
+    return {"kind": event.kind, "path": event.path, **{k: v for k, v in event.data.items() if k not in left_out}}
