@@ -9,7 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from tertulia.cli import doctor, evaluation, grade, law, options, show, solve, study, sweep, train, transfer, trap
+from tertulia.cli import (
+    doctor,
+    evaluation,
+    grade,
+    law,
+    options,
+    serve,
+    show,
+    solve,
+    study,
+    sweep,
+    train,
+    transfer,
+    trap,
+)
 
 # Typer ships its own copy of click or uses the installed one, depending on its version; the class of
 # usage errors is reached through the one that it exports in either case.
@@ -48,6 +62,7 @@ def command() -> Any:
     )
     app.callback(invoke_without_command=True)(_callback)
     app.command("solve", epilog=EPILOG)(solve.solve)
+    app.command("serve", epilog=EPILOG)(serve.serve)
     app.command("show", epilog=EPILOG)(show.show)
     app.command("doctor", epilog=EPILOG)(doctor.doctor)
     app.command("eval", epilog=EPILOG)(evaluation.evaluate)

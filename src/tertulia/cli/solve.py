@@ -83,7 +83,7 @@ def _call(given: dict[str, Any]) -> dict[str, Any]:
     if "last_call" in given or "last_calls" in given:
         given["last_call"] = _last_calls(given.get("last_call"), given.pop("last_calls", None))
     if "meet_at" in given:
-        given["meet_at"] = _places(given["meet_at"])
+        given["meet_at"] = places(given["meet_at"])
     if str(given.get("every", "")).isdigit():
         given["every"] = int(given["every"])
     if "control" in given:
@@ -99,7 +99,8 @@ def _last_calls(wanted: bool | None, most: int | None) -> int:
     return int(wanted or False) if most is None else most
 
 
-def _places(text: str) -> tuple[int, ...]:
+def places(text: str) -> tuple[int, ...]:
+    """The value of `--meet-at`."""
     try:
         return tuple(int(place) for place in text.split(","))
     except ValueError:

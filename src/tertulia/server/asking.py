@@ -186,7 +186,7 @@ class Responses(Common):
     def refuse(self) -> None:
         """As `Common.refuse`."""
         super().refuse()
-        _refuse_format(self.text and self.text.format, "text.format")
+        _refuse_format(self.text.format if self.text else None, "text.format")
         for name in ("previous_response_id", "conversation", "background", "prompt"):
             if getattr(self, name):
                 what = f"{name} is not supported, for responses are not stored: send the whole conversation as input"
@@ -254,9 +254,7 @@ def read_completion(data: bytes) -> Asked:
     """The body of `POST /v1/completions`."""
     body = _body(Completion, data)
     prompt = body.prompt if isinstance(body.prompt, str) else body.prompt[0]
-    return _asked(
-        body, [{"role": "user", "content": prompt}], "prompt", most_tokens=body.max_tokens, **_choices(body)
-    )
+    return _asked(body, [{"role": "user", "content": prompt}], "prompt", most_tokens=body.max_tokens, **_choices(body))
 
 
 def read_responses(data: bytes) -> tuple[Asked, Responses]:

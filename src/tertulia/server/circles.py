@@ -7,8 +7,8 @@ import hashlib
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from tertulia.server.refusals import Refusal
 KEPT, KEPT_BYTES = 50, 64 * 2**20
 """Circles that are over and kept in memory, and the bytes of their journals, where there is no folder for them."""
 LISTED = 200
+NOBODY = "-"
+"""The key where there are none: whoever may ask then may see all."""
 SHOWN = 200  # characters of a question in a list
 State = Literal["waiting", "running", "done", "failed", "gone"]
 
@@ -72,6 +74,7 @@ class Kept:
     Attributes:
         id: Its name in the list, and in its journal.
         question: What it was asked.
+        key: Whose it is.
         body: Hash of the request.
         model: As it was asked for.
         preset: Where settings not given came from.
@@ -90,6 +93,7 @@ class Kept:
 
     id: str
     question: str
+    key: str = ""
     body: str = ""
     model: str = ""
     preset: str = ""
@@ -189,13 +193,13 @@ class Circles:
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                files = sorted(folder.glob("*_*_*.jsonl"))
+                files = sorted(folder.glob("*_*_*_*.jsonl"))
             except OSError as error:
                 raise TertuliaError(f"the folder {folder} cannot be used ({error.strerror}): give another") from None
             for file in files:
-                started, name, body = file.stem.split("_", 2)
+                started, key, name, body = file.stem.split("_", 3)
                 if started.isdigit():
-                    self._circles[name] = Kept(name, "", body, started=int(started), file=file, state="gone")
+                    self._circles[name] = Kept(name, "", key, body, started=int(started), file=file, state="gone")
 
     def begin(self, question: str, key: str, identity: str | None, body: bytes, choices: int) -> list[Kept]:
         """Circles for a request, one a choice; those of an earlier one with the same identity where there was one.
@@ -213,13 +217,13 @@ class Circles:
         story = repr((key, identity)) if identity else secrets.token_hex(16)
         digest = hashlib.blake2b(story.encode(), digest_size=8).hexdigest()
         content = hashlib.blake2b(body, digest_size=8).hexdigest()
-        made = [self._begin(f"{digest}-{choice}", content, question) for choice in range(choices)]
+        made = [self._begin(f"{digest}-{choice}", key, content, question) for choice in range(choices)]
         for circle in made:
             self._circles.pop(circle.id, None)
             self._circles[circle.id] = circle  # the newest is last
         return made
 
-    def _begin(self, name: str, body: str, question: str) -> Kept:
+    def _begin(self, name: str, key: str, body: str, question: str) -> Kept:
         known = self._circles.get(name)
         if known is not None and known.body != body:
             what = "this Idempotency-Key was used for another request: give each request its own"
@@ -230,33 +234,24 @@ class Circles:
         if known is not None:
             return replace(known, question=question, state="waiting", tokens=0, lines=[], listeners=[])
         now = int(time.time())
-        file = self._folder / f"{now}_{name}_{body}.jsonl" if self._folder else None
-        return Kept(name, question, body, started=now, file=file, journal=None if file else Journal.open(None, {}))
+        file = self._folder / f"{now}_{key}_{name}_{body}.jsonl" if self._folder else None
+        memory = None if file else Journal.open(None, {})
+        return Kept(name, question, key, body, started=now, file=file, journal=memory)
 
-    @contextmanager
-    def ending(self, circles: Sequence[Kept]) -> Any:
-        """Whatever happens within, these circles are over afterwards."""
-        try:
-            yield
-        finally:
-            for circle in circles:
-                if not circle.over:
-                    circle.end("gone")
-            self._forget()
-
-    def get(self, name: str) -> Kept:
-        """A circle by its id.
+    def get(self, name: str, key: str) -> Kept:
+        """A circle by its id; those of others are not there.
 
         Raises:
             Refusal: There is none.
         """
-        if name not in self._circles:
+        if name not in self._circles or key not in (NOBODY, self._circles[name].key):
             raise Refusal(404, f"there is no circle {name!r}: see /circles", code="circle_not_found")
         return self._circles[name]
 
-    async def listed(self) -> list[dict[str, Any]]:
-        """What there is, newest first."""
-        newest = list(self._circles.values())[: -LISTED - 1 : -1]
+    async def listed(self, key: str) -> list[dict[str, Any]]:
+        """What there is of this key, newest first."""
+        own = [circle for circle in self._circles.values() if key in (NOBODY, circle.key)]
+        newest = own[: -LISTED - 1 : -1]
         for circle in newest:
             if not circle.question:
                 await asyncio.to_thread(_read_again, circle)
@@ -267,7 +262,7 @@ class Circles:
         """Those that are waiting or running."""
         return [circle for circle in self._circles.values() if not circle.over]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Drops the oldest that are over and only in memory, above the bounds."""
         kept = [circle for circle in self._circles.values() if circle.over and circle.file is None]
         size = sum(circle.size for circle in kept)
@@ -283,7 +278,9 @@ def _read_again(circle: Kept) -> None:
     try:
         assert circle.file is not None
         header, records = read_journal(circle.file)
-        steps = [Step.from_json({k: v for k, v in record.items() if k != "key"}) for record in records if "place" in record]
+        steps = [
+            Step.from_json({k: v for k, v in record.items() if k != "key"}) for record in records if "place" in record
+        ]
         settings = header["settings"]
         verdict = next((record for record in records if record.get("kind") == "verdict"), None)
         circle.question, circle.preset, circle.paths = str(header["question"]), settings["preset"], settings["paths"]

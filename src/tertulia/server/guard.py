@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,12 +15,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tertulia.errors import TertuliaError
+from tertulia.server.circles import NOBODY
 from tertulia.server.refusals import Refusal
 
 KEYS = "TERTULIA_SERVE_KEYS"
 OPEN = ("/health", "/ready", "/", "/favicon.ico")
 """What needs no key: they say nothing of anybody's questions."""
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def keys_of(file: Path | None) -> tuple[str, ...]:
@@ -45,12 +46,15 @@ def keys_of(file: Path | None) -> tuple[str, ...]:
 
 def name_of(key: str) -> str:
     """What a key is called where it must not be shown."""
-    return hashlib.blake2b(key.encode(), digest_size=4).hexdigest() if key else "-"
+    return hashlib.blake2b(key.encode(), digest_size=4).hexdigest() if key else NOBODY
 
 
 def is_loopback(host: str) -> bool:
     """Whether a name or an address is this machine's own."""
-    return host in LOOPBACK or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, and 127.elsewhere.org is one
+        return False
 
 
 class Guard:

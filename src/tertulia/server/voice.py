@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tertulia.circle.events import Event
 from tertulia.errors import fit
 
 LONGEST_ANSWER = 40  # characters of an answer in the line of a meeting
+MOST_TOLD = 4  # answers, and groups of hearers, in it
 ENDS = ("finished", "stopped", "failed")
 
 
@@ -86,13 +87,21 @@ class Voice:
         if self._board and not heard:
             return ""
         held = Counter(claim["answer"] for claim in record["claims"].values() if claim.get("answer"))
-        parts = [f"{count} of {self._paths} paths have {fit(answer, longest=LONGEST_ANSWER)}" for answer, count in held.most_common(3)]
-        parts += [f"path {path} hears {_paths(peers)}" for path, peers in sorted(heard.items(), key=lambda one: int(one[0]))]
+        most = [(answer, count) for answer, count in held.most_common(MOST_TOLD)]
+        parts = [f"{count} of {self._paths} paths have {fit(answer, longest=LONGEST_ANSWER)}" for answer, count in most]
+        whom: dict[str, list[int]] = {}
+        for path, peers in heard.items():
+            everybody = len(peers) == self._paths - 1 > 1
+            whom.setdefault("all others" if everybody else _paths(peers), []).append(int(path))
+        groups = sorted(whom.items(), key=lambda group: group[1])
+        parts += [f"{_paths(who)} {'hears' if len(who) == 1 else 'hear'} {peers}" for peers, who in groups[:MOST_TOLD]]
+        parts += [f"{len(groups) - MOST_TOLD} more hear others"] if len(groups) > MOST_TOLD else []
         return "; ".join(parts)
 
 
-def _paths(numbers: list[int]) -> str:
-    return f"path {numbers[0]}" if len(numbers) == 1 else f"paths {', '.join(map(str, numbers))}"
+def _paths(numbers: Sequence[int]) -> str:
+    named = ", ".join(map(str, sorted(numbers)))
+    return f"path {named}" if len(numbers) == 1 else f"paths {named}"
 
 
 def shown(event: Event) -> dict[str, Any] | None:

@@ -1,0 +1,99 @@
+"""`tertulia serve`: circles behind the API that OpenAI's clients know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tertulia.cli import options
+from tertulia.cli.view import View
+from tertulia.errors import TertuliaError
+
+Host = Annotated[str, typer.Option(help="Where it listens; from elsewhere only with keys.")]
+Port = Annotated[int, typer.Option(help="0: a free one.")]
+Keys = Annotated[Path | None, typer.Option(help="Who may ask: a key a line. Or TERTULIA_SERVE_KEYS.", metavar="FILE")]
+Journals = Annotated[
+    Path | None,
+    typer.Option(help="A journal of each circle; without it the last 50 are kept in memory.", metavar="DIR"),
+]
+AtOnce = Annotated[int, typer.Option(help="Circles under way at once, where the engine has slots for them.")]
+Queue = Annotated[int, typer.Option(help="Circles that may wait; for more there is 429.")]
+PerKey = Annotated[int, typer.Option(help="Circles of one key, waiting ones included; 0: no bound of its own.")]
+MaxPaths = Annotated[int, typer.Option(help="Paths that a request may ask for.")]
+MaxBudget = Annotated[int, typer.Option(help="Tokens of a path that a request may ask for.")]
+MaxBody = Annotated[int, typer.Option(help="Bytes that a request may have.")]
+Drain = Annotated[float, typer.Option(help="Seconds for circles under way at SIGTERM or Ctrl-C.")]
+LogPrompts = Annotated[bool, typer.Option("--log-prompts", help="The log holds what is asked.")]
+
+
+@options.with_settings
+def serve(
+    context: typer.Context,
+    engine: options.EngineUrl = None,
+    model: options.Model = None,
+    threads: options.Threads = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8800,
+    keys: Keys = None,
+    journal_dir: Journals = None,
+    at_once: AtOnce = 8,
+    queue: Queue = 64,
+    per_key: PerKey = 0,
+    max_paths: MaxPaths = 64,
+    max_budget: MaxBudget = 131_072,
+    max_body: MaxBody = 4 * 2**20,
+    drain: Drain = 30.0,
+    log_prompts: LogPrompts = False,
+) -> None:
+    """Serve circles to OpenAI's clients, at http://127.0.0.1:8800/v1."""
+    import asyncio
+    import logging
+
+    try:
+        import prometheus_client  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise TertuliaError(f"serving needs the extra serve ({error}): pip install 'tertulia[serve]'") from None
+    from tertulia.server.guard import keys_of
+    from tertulia.server.models import Limits
+    from tertulia.server.serving import Served, serve
+    from tertulia.settings import table
+
+    settings = table()
+    given = {name: value for name, value in context.params.items() if value is not None and name in settings}
+    asked = Served(
+        engine=None if engine == "embedded" else engine,
+        model=model,
+        threads=threads or 1,
+        host=host,
+        port=port,
+        keys=keys_of(keys),
+        journals=journal_dir,
+        at_once=at_once,
+        queue=queue,
+        per_key=per_key,
+        drain=drain,
+        limits=Limits(max_paths, max_budget, max_body),
+        told_prompts=log_prompts,
+        settings=_settings(given),
+    )
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    logging.getLogger("tertulia.server").setLevel(logging.INFO)
+    view = View()
+    asyncio.run(serve(asked, say=lambda line: print(line, flush=True), observer=view.observe))
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings as the shell gives them, in the types that they have."""
+    if str(given.get("every", "")).isdigit():
+        given["every"] = int(given["every"])
+    if "meet_at" in given:
+        from tertulia.cli.solve import places
+
+        given["meet_at"] = places(given["meet_at"])
+    if "wording" in given:
+        given["wording"] = str(given["wording"])
+    return given

@@ -1,0 +1,152 @@
+"""A request's circles: they wait for their turn, think, are listened to, and end with the one who asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from tertulia.api import Session
+from tertulia.circle.events import Event
+from tertulia.errors import TertuliaError
+from tertulia.result import Result
+from tertulia.server.asking import Asked
+from tertulia.server.circles import Circles, Kept, Listener, state_of
+from tertulia.server.metrics import Metrics
+from tertulia.server.models import Limits, Models
+from tertulia.server.refusals import refusal_of
+from tertulia.server.turns import Place, Turns
+from tertulia.server.voice import Voice
+
+ALIVE = 5.0  # seconds of silence after which a stream shows that it is alive
+
+
+@dataclass
+class House:
+    """What all requests share.
+
+    Attributes:
+        session: Open.
+        models: What can be asked for by name.
+        circles: All circles of the server.
+        turns: The line.
+        metrics: What is counted.
+        limits: Of one request.
+        marks: What opens and what closes a thought of the model.
+    """
+
+    session: Session
+    models: Models
+    circles: Circles
+    turns: Turns
+    metrics: Metrics
+    limits: Limits
+    marks: tuple[str, str] = ("", "")
+
+
+@dataclass
+class Round:
+    """The circles of one request, one a choice. Use as an async context manager: outside of it none is under way."""
+
+    house: House
+    asked: Asked
+    settings: dict[str, Any]
+    circles: list[Kept]
+    places: list[Place]
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def name(self) -> str:
+        """What identifies it."""
+        return self.circles[0].id.partition("-")[0]
+
+    async def __aenter__(self) -> Self:
+        self._listener = Listener()
+        for at, circle in enumerate(self.circles):
+            circle.listeners.append((at, self._listener))
+        self._tasks = [asyncio.create_task(self._solve(at)) for at in range(len(self.circles))]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for circle, place in zip(self.circles, self.places, strict=True):
+            place.leave()
+            if not circle.over:
+                circle.end("gone")
+            self.house.metrics.circles.labels(circle.state).inc()
+        self.house.circles.forget()
+
+    async def results(self) -> list[Result]:
+        """What they came to.
+
+        Raises:
+            Refusal: One could not be.
+        """
+        try:
+            results = await asyncio.gather(*self._tasks)
+        except TertuliaError as error:
+            raise refusal_of(error) from error
+        self.house.metrics.seconds.observe(time.monotonic() - self.began)
+        return results
+
+    async def told(self) -> AsyncIterator[tuple[int, Event | None, str]]:
+        """What happens in them until all are over.
+
+        Yields:
+            The choice, what happened, and what it adds to the reasoning; None and nothing where all are silent.
+        """
+        voices = [Voice(*self.house.marks) for _ in self.circles]
+        left, first = len(self.circles), True
+        while left:
+            heard = await self._listener.next(ALIVE)
+            if heard is None:
+                yield 0, None, ""
+                continue
+            at, event = heard
+            if event is None:
+                left -= 1
+            else:
+                if first and event.kind == "tokens":
+                    first = False
+                    self.house.metrics.first.observe(time.monotonic() - self.began)
+                yield at, event, voices[at].of(event)
+
+    async def whole(self) -> tuple[list[Result], Sequence[str]]:
+        """What they came to, and their reasoning.
+
+        Raises:
+            Refusal: One could not be.
+        """
+        thoughts: list[list[str]] = [[] for _ in self.circles]
+        async for at, _, thought in self.told():
+            thoughts[at].append(thought)
+        return await self.results(), ["".join(texts).strip() for texts in thoughts]
+
+    async def _solve(self, at: int) -> Result:
+        circle, place, asked = self.circles[at], self.places[at], self.asked
+        seed = self.settings.get("seed", int(self.name[:7], 16))
+        try:
+            await place.come()
+            circle.state = "running"
+            result = await self.house.session.solve(
+                asked.question,
+                name=circle.id,
+                journal=circle.file or circle.journal,
+                observer=circle.observe,
+                **{**self.settings, "seed": seed + at},
+            )
+        except Exception:  # whatever it was, nobody must wait for this circle any longer
+            circle.end("failed")
+            raise
+        finally:
+            place.leave()
+        circle.end(state_of(result))
+        self.house.metrics.count(result)
+        return result
