@@ -1,4 +1,4 @@
-"""What tests of the endpoint share: a server in a thread of this process, and a client that counts bytes as they come."""
+"""What tests of the endpoint share: a server in a thread of this process, and a client for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tertulia.engines.adder import think
+from tertulia.engines.scripted import ScriptedEngine
 from tertulia.server.serving import Served, serve
 
 QUESTION = "What is 13 + 80 + 8 + 21?"
@@ -42,13 +44,18 @@ class Address:
         return float(found[1])
 
 
+def thinker(**more: Any) -> ScriptedEngine:
+    """The scripted thinker, whose slips depend on the path only and not on the name of its circle."""
+    return ScriptedEngine(lambda context, path, seed: think(context, path.rpartition("/")[2], seed), **more)
+
+
 def asked(question: str = QUESTION, model: str = "leap/scripted", **more: Any) -> dict[str, Any]:
     """The body of a chat request."""
     return {"model": model, "messages": [{"role": "user", "content": question}], **more}
 
 
 @contextmanager
-def served(engine: Any = "scripted", **asked: Any) -> Iterator[Address]:
+def served(engine: Any = None, **asked: Any) -> Iterator[Address]:
     """A server that runs within."""
     told: list[str] = []
     servers: list[Any] = []
@@ -56,7 +63,7 @@ def served(engine: Any = "scripted", **asked: Any) -> Iterator[Address]:
 
     def run() -> None:
         try:
-            wanted = Served(engine=engine, port=0, **asked)
+            wanted = Served(engine=engine or thinker(), port=0, **asked)
             asyncio.run(serve(wanted, say=told.append, started=servers.append))
         except BaseException as error:
             failed.append(error)

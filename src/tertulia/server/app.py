@@ -62,7 +62,7 @@ class Endpoint:
         """`POST /v1/responses`."""
         data = await self._data(request)
         asked, body = asking.read_responses(data)
-        begun = self._round(request, asked, data)
+        begun = await self._round(request, asked, data)
         form = responses.Response(begun, body)
         return await self._answer(request, begun, form.whole, form.pieces)
 
@@ -141,7 +141,7 @@ class Endpoint:
 
     async def _complete(self, request: Request, read: Callable[[bytes], Asked], *, chat: bool) -> Response | Stream:
         data = await self._data(request)
-        begun = self._round(request, read(data), data)
+        begun = await self._round(request, read(data), data)
         form = streams.Form(chat, begun)
         return await self._answer(request, begun, form.whole, form.pieces)
 
@@ -158,7 +158,21 @@ class Endpoint:
                 raise too_long
         return bytes(data)
 
-    def _round(self, request: Request, asked: Asked, data: bytes) -> Round:
+    async def _fits(self, asked: Asked) -> None:
+        """Refuses a conversation that no prompt of the model's can hold, before anything of an answer is sent."""
+        engine, room = self.house.session.engine, self.house.session.profile.answer_tokens
+        words = "\n".join(turn["content"] for turn in asked.turns)
+        context = engine.info.context if engine.info.mode == "ids" else None
+        if context is None or len(words.encode()) + room < context:  # no token is less than a byte
+            return
+        tokens = len(await engine.tokenize(words))
+        if tokens + room >= context:
+            what = (
+                f"the conversation takes {tokens} tokens, but the context holds {context}, {room} of them kept for the"
+            )
+            raise Refusal(400, f"{what} answer: shorten it", param="messages", code="context_length_exceeded")
+
+    async def _round(self, request: Request, asked: Asked, data: bytes) -> Round:
         """The circles of a request, each with a place."""
         house, key = self.house, request.state.key
         identity = request.headers.get("idempotency-key")
@@ -167,6 +181,7 @@ class Endpoint:
         if self.ends():
             raise Refusal(503, "the server is about to end: ask another one", headers={"Retry-After": "5"})
         wanted, settings = house.models.settings(asked)
+        await self._fits(asked)
         places = house.turns.enter(key, asked.choices)
         try:
             kept = house.circles.begin(asked.question, key, identity, request.url.path.encode() + data, asked.choices)

@@ -137,6 +137,7 @@ class Round:
             circle.state = "running"
             result = await self.house.session.solve(
                 asked.question,
+                history=asked.history,
                 name=circle.id,
                 journal=circle.file or circle.journal,
                 observer=circle.observe,
