@@ -14,7 +14,7 @@ from tertulia.cli import live
 from tertulia.cli.lines import Lines, LineView, Pace, who_heard_whom
 from tertulia.cli.live import LiveView, picture
 from tertulia.cli.scene import Scene
-from tertulia.cli.view import View
+from tertulia.cli.watching import View
 
 
 def _console(height: int = 30, width: int = 100) -> Console:

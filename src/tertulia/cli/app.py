@@ -23,6 +23,7 @@ from tertulia.cli import (
     train,
     transfer,
     trap,
+    view,
 )
 
 # Typer ships its own copy of click or uses the installed one, depending on its version; the class of
@@ -64,6 +65,7 @@ def command() -> Any:
     app.command("solve", epilog=EPILOG)(solve.solve)
     app.command("serve", epilog=EPILOG)(serve.serve)
     app.command("show", epilog=EPILOG)(show.show)
+    app.command("view", epilog=EPILOG)(view.view)
     app.command("doctor", epilog=EPILOG)(doctor.doctor)
     app.command("eval", epilog=EPILOG)(evaluation.evaluate)
     app.command("compare", epilog=EPILOG)(evaluation.compare)

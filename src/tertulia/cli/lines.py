@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tertulia.cli.scene import shortened, without_tags
 from tertulia.cli.screen import fit
-from tertulia.cli.view import View
+from tertulia.cli.watching import View
 from tertulia.engines.progress import duration
 
 if TYPE_CHECKING:

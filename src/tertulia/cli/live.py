@@ -16,7 +16,7 @@ from tertulia.cli.lines import Lines, Pace, counted
 from tertulia.cli.scene import Row, Scene, shortened
 from tertulia.cli.screen import console as new_console
 from tertulia.cli.screen import fit
-from tertulia.cli.view import View
+from tertulia.cli.watching import View
 
 if TYPE_CHECKING:
     from tertulia.circle.events import Event

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tertulia.cli import options
-from tertulia.cli.view import View
+from tertulia.cli.watching import View
 from tertulia.errors import TertuliaError
 
 Host = Annotated[str, typer.Option(help="Where it listens; from elsewhere only with keys.")]

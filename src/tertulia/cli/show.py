@@ -19,7 +19,7 @@ from tertulia.errors import TertuliaError
 if TYPE_CHECKING:
     from tertulia.circle.events import Event
     from tertulia.circle.path import Step
-    from tertulia.cli.view import View
+    from tertulia.cli.watching import View
 
 File = Annotated[FilePath, typer.Argument(metavar="JOURNAL", help="What --journal kept, or a file under a log folder.")]
 Name = Annotated[str | None, typer.Option(help="Which circle, where the journal holds several; such as q0/c0.")]

@@ -14,7 +14,7 @@ from tertulia.cli import options
 from tertulia.cli.interrupt import how_to_go_on, say_when_stopped
 from tertulia.cli.screen import fit, read_text, typed_text
 from tertulia.cli.starting import say_local_servers
-from tertulia.cli.view import View
+from tertulia.cli.watching import View
 from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:

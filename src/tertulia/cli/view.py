@@ -1,34 +1,58 @@
-"""What every view of a run has in common."""
+"""`tertulia view`: a run as a page, from its journal. No engine and no model is needed for it."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
-from tertulia.cli.starting import Starting
+import typer
 
-if TYPE_CHECKING:
-    from tertulia.circle.events import Event
+from tertulia.cli.screen import say
+from tertulia.errors import TertuliaError
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="JOURNAL...", help="What --journal kept; two of them are set side by side.")
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Default: beside the journal, as .html.")]
+Name = Annotated[str | None, typer.Option(help="Which circle, where a journal holds several; such as q0/c0.")]
+Gold = Annotated[str | None, typer.Option(help="The right answer: what helped and what harmed is then told apart.")]
+Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 
 
-class View:
-    """Shows a run while it goes on. This one shows nothing but, on a terminal, a long beginning."""
+def view(journals: Files, out: Out = None, circle: Name = None, gold: Gold = None, open_: Open = False) -> None:
+    """Write the page of a run from its journal: one file that needs no network."""
+    if len(journals) > 2:
+        raise TertuliaError(f"{len(journals)} journals were given: give one, or two to set side by side")
+    file = out or journals[0].with_suffix(".html")
+    if file in journals:
+        raise TertuliaError(f"the page would take the place of the journal {file}: give another file with -o")
+    show(write(journals, file, circle, gold), open_=open_)
 
-    @cached_property
-    def starting(self) -> Starting:
-        """Shows what comes before the run's first step."""
-        return Starting(silent=type(self) is View)
 
-    def observe(self, event: Event) -> None:
-        """Takes in one event; called in the event loop."""
-        if event.kind == "loading":
-            self.starting.show(event.data["text"], event.data["done"])
-        elif event.kind == "waiting":
-            self.wait(f"waiting for {event.data['what']}, {event.data['seconds']:.0f} s")
+def write(journals: list[Path], out: Path, circle: str | None = None, gold: str | None = None) -> Path:
+    """Writes the page of these journals.
 
-    def wait(self, text: str) -> None:
-        """Shows that the run waits for its engine."""
-        self.starting.show(text, None)
+    Args:
+        journals: One, or two that are to be seen side by side.
+        out: Where it goes.
+        circle: Which circle, where a journal holds several.
+        gold: The right answer, where it is known.
 
-    def close(self) -> None:
-        """Leaves the terminal in order; may be called twice, and from a signal handler."""
+    Raises:
+        TertuliaError: A journal cannot be read, or the page not be written. One line.
+    """
+    from tertulia.cli.show import read
+    from tertulia.files import write_whole
+    from tertulia.server.page import page_of
+
+    return write_whole(out, page_of([read(file, circle) for file in journals], gold))
+
+
+def show(page: Path, *, open_: bool) -> None:
+    """Says where a page is, and opens it where that is wished."""
+    say(f"page: {page}")
+    if open_:
+        import webbrowser
+
+        if not webbrowser.open(page.resolve().as_uri()):
+            say("no browser was found here: open the file in one", to_stderr=True)

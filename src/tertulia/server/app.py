@@ -24,6 +24,7 @@ from tertulia.server.asking import Asked
 from tertulia.server.circles import Kept, lines
 from tertulia.server.guard import Guard
 from tertulia.server.openapi import document
+from tertulia.server.page import POLICY, live_page
 from tertulia.server.refusals import Refusal, refusal_of
 from tertulia.server.rounds import House, Round
 
@@ -100,10 +101,6 @@ class Endpoint:
 
     async def page(self, request: Request) -> Response:
         """`GET /`: the page that shows circles."""
-        try:
-            from tertulia.server.page import POLICY, live_page  # type: ignore[import-not-found]
-        except ImportError:
-            return PlainTextResponse("Tertulia: the API is at /v1, circles are at /circles.\n")
         headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
         return HTMLResponse(live_page(), headers=headers)
 

@@ -1,0 +1,171 @@
+"""The page of a run: lanes, who heard whom, and texts, as a browser shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser import Looked, chromium
+from tertulia import solve
+from tertulia.cli import main
+from tertulia.cli.show import read
+from tertulia.server.page import page_of
+
+PATHS = 4
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A circle with meetings: its journal, and its result."""
+    file = tmp_path_factory.mktemp("run") / "run.jsonl"
+    asked: dict[str, Any] = {"paths": PATHS, "every": 40, "seed": 7}
+    return file, solve(world_seed=7, engine="scripted", journal=file, **asked).to_json()
+
+
+@pytest.fixture(scope="module")
+def browser(run: tuple[Path, dict[str, Any]]) -> Iterator[Any]:
+    """After the run: Playwright keeps an event loop open in this thread."""
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def looked(browser: Any, run: tuple[Path, dict[str, Any]], tmp_path: Path) -> Iterator[Looked]:
+    """The page of that circle, open."""
+    assert main(["view", str(run[0]), "-o", str(tmp_path / "run.html")]) == 0
+    shown = Looked(browser, tmp_path / "run.html")
+    yield shown
+    assert shown.troubles == []
+    shown.page.close()
+
+
+def told_something(file: Path) -> list[dict[str, Any]]:
+    """The steps by which something heard came into a path."""
+    return [record for record in read(file).records if record["kind"] == "heard" and record.get("spans")]
+
+
+def test_the_page_says_what_was_asked_and_what_it_came_to(looked: Looked, run: tuple[Path, dict[str, Any]]) -> None:
+    _, result = run
+    assert looked.page.locator("h2").inner_text() == result["question"]
+    assert looked.page.locator(".verdict .chip").inner_text() == result["verdict"]
+    rows = looked.panel.locator("table.paths").first.locator("tbody tr")
+    shown = [[cell.strip() for cell in row.inner_text().split("\t")] for row in rows.all()]
+    assert [row[0] for row in shown] == [f"Path {path}" for path in range(PATHS)]
+    assert [row[1] for row in shown] == [path["answer"] for path in result["paths"]]
+    assert [int(row[2].replace(",", "")) for row in shown] == [path["tokens"]["generated"] for path in result["paths"]]
+
+
+def test_who_heard_whom_is_what_the_run_says(looked: Looked, run: tuple[Path, dict[str, Any]]) -> None:
+    looked.panel.get_by_text("Who heard whom").click()
+    rows = [row.inner_text().split("\t") for row in looked.panel.locator(".hearings tbody tr").all()]
+    shown = [(int(meeting), int(path), [int(peer) for peer in heard.split(", ")]) for meeting, path, heard, _ in rows]
+    assert shown == [
+        (meeting["index"], path, peers)
+        for meeting in run[1]["meetings"]
+        for path, peers in enumerate(meeting["heard"])
+        if peers
+    ]
+    assert shown
+
+
+def test_what_was_heard_and_by_whom_is_drawn_in_the_lanes(looked: Looked, run: tuple[Path, dict[str, Any]]) -> None:
+    colours = looked.colours()
+    assert colours[looked.colour("kind-thought")][0] > 100 * PATHS
+    heard = colours[looked.colour("kind-heard")]
+    assert heard[0] > 50 * len(told_something(run[0]))
+    arrows = [looked.colour(f"effect-{name}") for name in ("influenced", "moved", "unaffected")]
+    assert sum(colours.get(name, [0])[0] for name in arrows) > 20
+
+
+def test_a_click_on_what_was_heard_shows_its_exact_text(looked: Looked, run: tuple[Path, dict[str, Any]]) -> None:
+    _, x, y = looked.colours()[looked.colour("kind-heard")]
+    looked.stage.click(position={"x": x + 2, "y": y + 5})
+    block = looked.panel.locator(".block[aria-current]")
+    texts = {record["spans"][-1]["text"] for record in told_something(run[0])}
+    assert block.locator("p").text_content() in texts
+    looked.panel.get_by_role("button", name="ids").click()
+    ids = json.loads("[" + (looked.panel.locator(".ids").text_content() or "").replace(" ", ",") + "]")
+    assert ids in [record["spans"][-1]["ids"] for record in told_something(run[0])]
+
+
+def test_a_path_is_read_from_its_question_to_its_answer(looked: Looked, run: tuple[Path, dict[str, Any]]) -> None:
+    looked.panel.get_by_role("button", name="Path 2").first.click()
+    texts = [text for text in looked.panel.locator(".block p").all_text_contents()]
+    spans = [
+        span["text"]
+        for record in read(run[0]).records
+        if record.get("path") == 2
+        for span in [*record.get("spans", []), *([record["held"]] if "held" in record else [])]
+    ]
+    assert "".join(texts) == "".join(spans)
+
+
+def test_a_meeting_shows_claims_side_by_side_and_what_was_told(
+    looked: Looked, run: tuple[Path, dict[str, Any]]
+) -> None:
+    record = next(record for record in read(run[0]).records if record["kind"] == "meeting")
+    looked.panel.get_by_text("Who heard whom").click()
+    looked.panel.locator(".hearings tbody button").first.click()
+    cards = looked.panel.locator(".card")
+    assert [cards.nth(path).locator(".chip").first.inner_text() for path in range(PATHS)] == [
+        record["claims"][str(path)]["answer"] or "no claim" for path in range(PATHS)
+    ]
+    told = [what["text"] for what in record["heard"].values() if what["text"]]
+    assert [text for text in looked.panel.locator("blockquote").all_text_contents()] == told
+    cells = [int(cell) for cell in looked.panel.locator(".matrix td:not(.self)").all_text_contents()]
+    assert len(cells) == PATHS * (PATHS - 1) and all(0 <= cell <= 100 for cell in cells)
+
+
+def test_all_texts_are_searched(looked: Looked, run: tuple[Path, dict[str, Any]]) -> None:
+    record = told_something(run[0])[0]
+    looked.page.keyboard.press("/")
+    looked.page.keyboard.type(record["spans"][-1]["text"].strip().upper())
+    looked.page.keyboard.press("Enter")
+    found = looked.panel.locator(".result")
+    assert found.count() >= 1
+    found.first.click()
+    assert looked.panel.locator(".block[aria-current] mark").count() >= 1
+
+
+def test_keys_move_along_a_path_and_open_what_is_there(looked: Looked) -> None:
+    looked.stage.focus()
+    said = looked.page.locator("[aria-live]").first
+    looked.page.keyboard.press("ArrowDown")
+    assert (said.text_content() or "").startswith("Path 0, thought, ")
+    looked.page.keyboard.press("ArrowLeft")
+    assert (said.text_content() or "").startswith("Path 0, asked, ")
+    looked.page.keyboard.press("ArrowRight")
+    looked.page.keyboard.press("ArrowDown")
+    assert (said.text_content() or "").startswith("Path 1, ")
+    looked.page.keyboard.press("Enter")
+    assert looked.panel.locator("h3").inner_text().startswith("Path 1")
+    looked.page.keyboard.press("Escape")
+    assert looked.panel.locator("h3").inner_text() == "The circle"
+
+
+def test_playing_begins_with_nothing_and_ends_with_everything(looked: Looked) -> None:
+    whole = looked.colours()[looked.colour("kind-thought")][0]
+    slider = looked.page.get_by_label("Moment")
+    slider.fill("100")
+    assert looked.colours()[looked.colour("kind-thought")][0] < whole / 2
+    looked.page.get_by_role("button", name="Play").click()
+    looked.page.wait_for_function("() => Number(document.querySelector('input[type=range]').value) > 150")
+    looked.page.get_by_role("button", name="Pause").click()
+    slider.fill("1000")
+    assert looked.colours()[looked.colour("kind-thought")][0] == whole
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_light_and_dark(
+    browser: Any, run: tuple[Path, dict[str, Any]], tmp_path: Path, scheme: str
+) -> None:
+    (tmp_path / "run.html").write_text(page_of([read(run[0])]), "utf-8")
+    looked = Looked(browser, tmp_path / "run.html", viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    assert looked.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    assert looked.colours()[looked.colour("kind-thought")][0] > 100
+    assert looked.troubles == []
+    looked.page.close()
