@@ -167,7 +167,7 @@ def test_the_flags_for_output_are_environment_variables_too(
         ("thinking", get_args(settings.Thinking)),
         ("vote", get_args(settings.VoteRule)),
         ("counted", ("all", "heard")),
-        ("answer_kind", ("math", "choice")),
+        ("answer_kind", ("math", "choice", "free")),
     ],
 )
 def test_help_names_every_value_that_a_setting_may_have(name: str, values: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from tertulia.cli.show import read
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.journal import Journal
 
-NOT_KEPT = {"seconds", "correct", "engine", "voters", "seed", "method"}
+NOT_KEPT = {"seconds", "correct", "engine", "voters", "seed", "method", "words"}
 """What a journal does not know of a result, or has among its settings."""
 
 

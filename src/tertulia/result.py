@@ -12,6 +12,7 @@ from tertulia.circle.board import Meeting
 from tertulia.circle.circle import Circle
 from tertulia.circle.path import Path, TokenCounts
 from tertulia.engines.base import EngineInfo
+from tertulia.methods.alike import own_answer
 from tertulia.settings import Settings
 
 
@@ -31,6 +32,8 @@ class Result:
         engine: What ran it.
         voters: The paths whose answers the verdict is of.
         settled: Whether enough paths agreed before all had come to their end.
+        words: The answer of the path that stands for the verdict, in its own words and without its thought; the verdict
+            where it has none.
     """
 
     question: str
@@ -44,6 +47,7 @@ class Result:
     engine: EngineInfo
     voters: tuple[int, ...]
     settled: bool = False
+    words: str = ""
 
     @classmethod
     def of(cls, circle: Circle, *, gold: str | None, seconds: float) -> Result:
@@ -55,7 +59,8 @@ class Result:
             seconds: How long it took.
         """
         run, answer = circle.run, circle.verdict.answer
-        kind, language = run.settings.answer_kind, run.settings.language
+        kind, language = run.settings.reads, run.settings.language
+        quoted = [own_answer(path, run.dialect) for path in circle.paths if path.index == circle.verdict.quoted]
         settles = run.settings.consensus_stop or run.settings.settle
         return cls(
             question=run.question,
@@ -69,12 +74,18 @@ class Result:
             engine=run.engine.info,
             voters=tuple(path.index for path in circle.voters),
             settled=circle.settled,
+            words="".join(quoted) or answer or "",
         )
 
     @property
     def answer(self) -> str | None:
         """The circle's answer; None where no path came to one."""
         return self.verdict.answer
+
+    @property
+    def quoted(self) -> int | None:
+        """The path that stands for the verdict: of a vote the first with its answer; None where nobody spoke."""
+        return self.verdict.quoted
 
     @property
     def votes(self) -> dict[str, int]:
@@ -95,6 +106,8 @@ class Result:
             "spoke": self.verdict.spoke,
             "tie": self.verdict.tie,
             "note": self.verdict.note,
+            "quoted": self.quoted,
+            "words": self.words,
             "correct": self.correct,
             "paths": [path_json(path) for path in self.paths],
             "voters": list(self.voters),

@@ -78,7 +78,7 @@ class Settings(BaseModel):
     settle: Share = 0.0
     vote: VoteRule = "majority"
     layers: Annotated[int, Field(ge=1, le=16)] = 1
-    answer_kind: Literal["math", "choice"] = "math"
+    answer_kind: Literal["math", "choice", "free"] = "math"
     language: str = "en"
     thinking: Thinking = "auto"
     thinking_language: str | None = None
@@ -96,6 +96,16 @@ class Settings(BaseModel):
     def sampling(self) -> Sampling:
         """How tokens are drawn, as engines want it."""
         return Sampling(self.temperature, self.top_p, self.top_k, self.min_p)
+
+    @property
+    def free(self) -> bool:
+        """Whether the answer may have any form: it is then asked for in none, and no path is led to one."""
+        return self.answer_kind == "free"
+
+    @property
+    def reads(self) -> Literal["math", "choice"]:
+        """The form in which a short answer is read."""
+        return "choice" if self.answer_kind == "choice" else "math"
 
     @property
     def thought_languages(self) -> tuple[str, ...]:
@@ -161,6 +171,8 @@ def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
         values.setdefault("counted", "heard")
     if "summaries" not in asked:
         values["summaries"] = _summaries(values, words, profile)
+    if values.get("answer_kind") == "free":
+        values["ask_answer"] = asked.get("ask_answer", False)
     settings = _validated(values)
     if not settings.heard or ("heard" not in asked and settings.heard >= settings.paths):
         settings = settings.model_copy(update={"heard": settings.paths - 1})
@@ -236,8 +248,21 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
         raise TertuliaError(f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer")
     if settings.consensus_stop and settings.settle:
         raise TertuliaError("consensus_stop and settle both end a circle early: give one of them")
+    _check_free(settings)
     _check_thinking(settings, profile, asked)
     _check_budget(settings, profile)
+
+
+def _check_free(settings: Settings) -> None:
+    if not settings.free:
+        return
+    told = "answer_kind is 'free', which no path is asked for or led to, but"
+    if settings.ask_answer:
+        raise TertuliaError(f"{told} ask_answer is on: leave it out")
+    if settings.words == "paper":
+        raise TertuliaError(f"{told} the words paper ask for a box: use the words plain")
+    if settings.method == "moa":
+        raise TertuliaError(f"{told} the method moa asks for a box: use leap or independent")
 
 
 def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tertulia.answers.equivalence import group_answers
@@ -27,6 +27,7 @@ class Verdict:
         of: paths there were.
         tie: whether another answer had as many votes as the most voted one.
         note: how it came about, where more than votes were counted.
+        quoted: the first of those that gave the chosen answer: its place among the answers, of a circle the path.
     """
 
     answer: str | None
@@ -35,6 +36,7 @@ class Verdict:
     of: int
     tie: bool
     note: str = ""
+    quoted: int | None = field(default=None, compare=False)
 
 
 def vote(
@@ -88,7 +90,8 @@ def vote(
     counts = sorted((-len(paths), rank(first), names[first]) for first, paths in groups.items())
     spoke = sum(map(len, groups.values()))
     tie = len(counts) > 1 and counts[0][0] == counts[1][0]
-    return Verdict(names[best], {name: -count for count, _, name in counts}, spoke, len(answers), tie)
+    votes = {name: -count for count, _, name in counts}
+    return Verdict(names[best], votes, spoke, len(answers), tie, quoted=groups[best][0])
 
 
 def _usual_form(answers: Sequence[str | None], paths: Sequence[int]) -> str:

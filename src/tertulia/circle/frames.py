@@ -179,7 +179,8 @@ class Working(Worded):
     ) -> Heard:
         """See `Frame.tell`."""
         found = self.difference(mine, peers)
-        if not found.outvoted or found.other is None:
+        unsaid = found.mine is None and self.settings.free  # most need not state a short answer
+        if not found.outvoted or found.other is None or unsaid:
             return self.doubt(found.finding, mine, (), draw, meeting) or Heard("", (), found.finding, False)
         speakers = [post for post in peers if post.path in found.holders]
         worded = [post for post in speakers if post.words] if self.with_words else []

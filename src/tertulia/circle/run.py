@@ -78,7 +78,7 @@ class Run:
     @property
     def reading(self) -> AnswerReading:
         """How answers are read."""
-        return AnswerReading(self.settings.answer_kind, self.settings.language, self.settings.sure)
+        return AnswerReading(self.settings.reads, self.settings.language, self.settings.sure)
 
     def wording_of(self, path: int) -> Wording:
         """The words that are put into a path's thought: those of the language it is led to."""
@@ -86,7 +86,8 @@ class Run:
 
     def prompt(self, path: int, *, meets: bool) -> str:
         """What a path is asked; one that meets is told what its meetings are, where the wording does that."""
-        asked = self.led(path, fill(self.wording.question, question=self.question))
+        wording = "{question}" if self.settings.free else self.wording.question
+        asked = self.led(path, fill(wording, question=self.question))
         return asked + (self.wording.instruction if meets else "")
 
     def led(self, path: int, asked: str) -> str:

@@ -75,7 +75,7 @@ class Thinker:
         There is nothing to write where the claims are read from the thought itself: at a last call, if they can be.
         """
         match self.run.settings.summaries:
-            case "read" if self.run.forks and not self.run.profile.reads_thought:
+            case "read" if self.run.forks and not (self.run.profile.reads_thought or self.run.settings.free):
                 if stated_answer(path.spans, self.run.reading) is None and self.room(path) > LED_TOKENS:
                     await self.step(path, partial(self._asked, path))
             case "aside" if self.run.forks:
@@ -250,7 +250,7 @@ class Thinker:
 
     def _answer_in(self, path: Path, more: str = "") -> str | None:
         """The answer in the path's own words and what has just come."""
-        return extract_answer(path.own_text + more, self.run.settings.answer_kind, self.run.settings.language)
+        return extract_answer(path.own_text + more, self.run.settings.reads, self.run.settings.language)
 
     async def _summary(self, path: Path, *, again: bool, aside: bool = False) -> Step:
         words, dialect = self.run.wording_of(path.index), self.run.dialect

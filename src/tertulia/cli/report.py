@@ -21,6 +21,8 @@ def verdict_line(result: Mapping[str, Any]) -> str:
         return f"No verdict: none of {counted(paths, 'path')} came to an answer."
     ranked = sorted(votes.items(), key=lambda vote: -vote[1])
     others = ", ".join(f"{answer} ({count})" for answer, count in ranked if answer != result["verdict"])
+    if not votes:
+        return f"Verdict: the answer of path {result['quoted']}, {result['spoke']} of {counted(paths, 'path')} spoke"
     support = votes.get(result["verdict"], 0)
     line = f"Verdict: {result['verdict']}, {support} of {counted(paths, 'path')}"
     if result["spoke"] < paths:
@@ -98,4 +100,7 @@ def lines(result: Mapping[str, Any], answer: object | None = None, *, resumed: b
     tokens = token_line(result, resumed=resumed)
     note = f"The vote: {result['note']}." if result.get("note") else None
     told = [verdict_line(result), note, right_line(result, answer), tokens, meeting_line(result), engine_line(result)]
-    return [fit(line) for line in told if line is not None]
+    free = (result.get("settings") or {}).get("answer_kind") == "free"
+    words = result.get("words") or result["verdict"] if free else None
+    said = [*fit(words, one_line=False).split("\n"), ""] if words else []
+    return said + [fit(line) for line in told if line is not None]

@@ -131,6 +131,7 @@ class Story:
             "verdict": verdict["answer"],
             **{name: verdict[name] for name in ("votes", "spoke", "tie", "settled")},
             "note": verdict.get("note", ""),
+            "quoted": verdict.get("quoted"),
             "paths": [path_json(path) for path in told],
             "meetings": [_meeting(record) for record in self.records if record.get("kind") == "meeting"],
             "tokens": tokens | {"saved": saved_by(told, self.settings["paths"]) if ends else 0},

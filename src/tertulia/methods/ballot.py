@@ -2,7 +2,8 @@
 
 *majority* and *shortest-majority* count answers (`tertulia.answers.voting`). For *sure* every path is asked for its
 answer once more, in a side branch at the end of its thought, and weighs as much as it is sure. For *judged* see
-`tertulia.methods.judge`. What is asked is journaled with the path that is asked, and counted as forked.
+`tertulia.methods.judge`. What is asked is journaled with the path that is asked, and counted as forked. Answers of free
+form that nobody can count: `tertulia.methods.alike`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from functools import partial
 from tertulia.answers import voting
 from tertulia.answers.equivalence import equivalent
 from tertulia.answers.extract import boxed_rest
+from tertulia.answers.voting import Verdict
 from tertulia.circle.circle import Circle, together
 from tertulia.circle.path import Path, Step
 from tertulia.circle.run import Run, how_sure
 from tertulia.circle.segments import parts, step_of
 from tertulia.circle.thinker import LED_STOPS, LED_TOKENS
 from tertulia.methods import judge
+from tertulia.methods.alike import likest
 from tertulia.methods.asking import aside, end_of_thought
 
 BOX = "\\boxed{"
@@ -46,6 +49,15 @@ async def vote(circle: Circle, voters: Sequence[Path]) -> None:
         EngineError: No path came to an end. The same command tries again from where they were.
     """
     await circle.end(voters)
+    settings = circle.run.settings
+    free = await likest(circle.run, voters) if settings.free else None
+    verdict = free or await _counted(circle, voters)
+    of = len(circle.paths) if settings.method == "leap-single" else len(voters)
+    await circle.decide(replace(verdict, of=of))
+
+
+async def _counted(circle: Circle, voters: Sequence[Path]) -> Verdict:
+    """The vote over what can be read."""
     run = circle.run
     sure = await _sureness(circle, voters) if run.settings.vote == "sure" else None
     verdict = await asyncio.to_thread(
@@ -57,12 +69,11 @@ async def vote(circle: Circle, voters: Sequence[Path]) -> None:
         seed=f"{run.settings.seed} {run.story}",
         language=run.settings.language,
     )
+    if verdict.quoted is not None:
+        verdict = replace(verdict, quoted=voters[verdict.quoted].index)
     if sure is not None:
         verdict = replace(verdict, note=sure.note)
-    if run.settings.vote == "judged":
-        verdict = await judge.between(circle, voters, verdict)
-    of = len(circle.paths) if run.settings.method == "leap-single" else len(voters)
-    await circle.decide(replace(verdict, of=of))
+    return await judge.between(circle, voters, verdict) if run.settings.vote == "judged" else verdict
 
 
 async def _sureness(circle: Circle, voters: Sequence[Path]) -> Sureness:

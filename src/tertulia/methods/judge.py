@@ -80,9 +80,11 @@ async def between(circle: Circle, voters: Sequence[Path], counted: Verdict) -> V
 
     await together(*map(pay, {task.payer.index for task in tasks}))
     wins = [said.count(0), said.count(1)]
-    chosen = counted.answer if wins[0] == wins[1] else (best, rival)[wins[1] > wins[0]]
     note = f"judged: {best} against {rival}, {wins[0]} to {wins[1]} of {len(said)} judgements"
-    return replace(counted, answer=chosen, note=note)
+    if wins[0] == wins[1]:
+        return replace(counted, note=note)
+    chosen, holders = (rival, for_rival) if wins[1] > wins[0] else (best, for_best)
+    return replace(counted, answer=chosen, note=note, quoted=holders[0].index)
 
 
 def _holders(run: Run, voters: Sequence[Path], answers: Sequence[str]) -> list[list[Path]]:
