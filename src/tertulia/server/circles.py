@@ -98,7 +98,7 @@ class Kept:
     model: str = ""
     preset: str = ""
     paths: int = 0
-    started: int = 0
+    started: float = 0.0
     file: Path | None = None
     state: State = "waiting"
     tokens: int = 0
@@ -199,7 +199,7 @@ class Circles:
             for file in files:
                 started, key, name, body = file.stem.split("_", 3)
                 if started.isdigit():
-                    self._circles[name] = Kept(name, "", key, body, started=int(started), file=file, state="gone")
+                    self._circles[name] = Kept(name, "", key, body, started=int(started) / 1000, file=file, state="gone")
 
     def begin(self, question: str, key: str, identity: str | None, body: bytes, choices: int) -> list[Kept]:
         """Circles for a request, one a choice; those of an earlier one with the same identity where there was one.
@@ -233,8 +233,8 @@ class Circles:
             raise Refusal(409, what, code="idempotency_key_in_use")
         if known is not None:
             return replace(known, question=question, state="waiting", tokens=0, lines=[], listeners=[])
-        now = int(time.time())
-        file = self._folder / f"{now}_{key}_{name}_{body}.jsonl" if self._folder else None
+        now = round(time.time(), 3)
+        file = self._folder / f"{now * 1000:.0f}_{key}_{name}_{body}.jsonl" if self._folder else None
         memory = None if file else Journal.open(None, {})
         return Kept(name, question, key, body, started=now, file=file, journal=memory)
 

@@ -68,13 +68,12 @@ class Response:
 
     def _think(self, text: str, *, first: bool) -> list[bytes]:
         """Events of reasoning that has just come."""
-        part = {"type": "summary_text", "text": ""}
-        begin = [
-            self._event("response.output_item.added", output_index=0, item=self._reasoning("", "in_progress")),
-            self._event("response.reasoning_summary_part.added", **self._at("rs", 0, "summary_index"), part=part),
-        ]
-        delta = self._event("response.reasoning_summary_text.delta", **self._at("rs", 0, "summary_index"), delta=text)
-        return [*begin, delta] if first else [delta]
+        place, pieces = self._at("rs", 0, "summary_index"), []
+        if first:
+            part, item = {"type": "summary_text", "text": ""}, self._reasoning("", "in_progress")
+            pieces.append(self._event("response.output_item.added", output_index=0, item=item))
+            pieces.append(self._event("response.reasoning_summary_part.added", **place, part=part))
+        return [*pieces, self._event("response.reasoning_summary_text.delta", **place, delta=text)]
 
     def _thought(self, text: str) -> list[bytes]:
         """Events of the end of reasoning."""

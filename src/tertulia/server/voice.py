@@ -55,7 +55,7 @@ class Voice:
     def __init__(self, opening: str, closing: str) -> None:
         self._marks = (opening, closing)
         self._texts: dict[int, Marks] = {}
-        self._paths, self._lead, self._board = 1, 0, False
+        self._paths, self._lead, self._spoke, self._board = 1, 0, 0, False
         self._ended: set[int] = set()
 
     def of(self, event: Event) -> str:
@@ -65,21 +65,20 @@ class Voice:
             self._paths, self._board = data["settings"]["paths"], data["settings"]["mode"] == "board"
         elif event.kind == "tokens" and path is not None and data["of"] == "thought":
             told = self._texts.setdefault(path, Marks(*self._marks)).feed(data["text"])
-            return told if path == self._lead else ""
+            return self._leading(told) if path == self._lead and told else ""
         elif event.kind == "meeting":
             return f"\n[{line}]\n" if (line := self._meeting(data)) else ""
         elif event.kind == "heard" and path == self._lead:
             return "".join(span["text"] for span in data.get("spans", ()) if span["kind"] == "heard")
         if path is not None and data.get("place") in ENDS:
-            return self._end(path)
+            self._ended.add(path)
+            self._lead = min(set(range(self._paths)) - self._ended, default=self._lead)
         return ""
 
-    def _end(self, path: int) -> str:
-        self._ended.add(path)
-        if path != self._lead or len(self._ended) >= self._paths:
-            return ""
-        self._lead = min(set(range(self._paths)) - self._ended)
-        return f"\n[path {path} has ended; path {self._lead} goes on]\n"
+    def _leading(self, text: str) -> str:
+        """Text of the path that leads; who it is is said where it is another one."""
+        last, self._spoke = self._spoke, self._lead
+        return text if last == self._lead else f"\n[path {last} has ended; path {self._lead} goes on]\n{text}"
 
     def _meeting(self, record: Mapping[str, Any]) -> str:
         """A meeting in one line: who has what, and who hears whom."""

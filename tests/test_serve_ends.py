@@ -1,0 +1,262 @@
+"""Who may begin, who has gone, and what is left of a server that is stopped or killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving import QUESTION, Address, asked, events, served, thinker, until
+from tertulia.journal import read_journal
+from tertulia.server.refusals import Refusal
+from tertulia.server.turns import Turns
+
+SLOW = """
+import sys
+from tertulia.engines.scripted import ScriptedEngine
+ScriptedEngine.__init__.__kwdefaults__["delay"] = 0.004
+from tertulia.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+NEVER = 30.0  # seconds for a token: such a circle does not end while a test runs
+
+
+def idle(server: Address) -> bool:
+    """Whether nothing is under way and nobody waits."""
+    return server.meter("tertulia_circles_running") == server.meter("tertulia_circles_waiting") == 0
+
+
+def begin(server: Address, **more: Any) -> socket.socket:
+    """A connection on which a request has been made."""
+    body = json.dumps(asked(**more)).encode()
+    host, port = server.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_goes_away_ends_its_circle(stream: bool) -> None:
+    engine = thinker(delay=NEVER)
+    with served(engine, at_once=1) as server:
+        connection = begin(server, stream=stream, n=1)
+        until(lambda: engine.running == 8)
+        connection.close()
+        until(lambda: engine.running == 0 and idle(server))
+        assert server.get("/circles").json()[0]["state"] == "gone"
+        assert server.meter('tertulia_circles_total{state="gone"}') == 1
+
+
+def test_a_client_that_goes_away_leaves_the_line() -> None:
+    with served(thinker(delay=NEVER), at_once=1) as server:
+        first, second = begin(server, stream=True), begin(server)
+        until(lambda: server.meter("tertulia_circles_waiting") == 1)
+        second.close()
+        until(lambda: server.meter("tertulia_circles_waiting") == 0)
+        assert server.meter("tertulia_circles_running") == 1
+        first.close()
+        until(lambda: idle(server))
+
+
+def test_who_comes_when_the_line_is_full_is_told_when_to_come_again() -> None:
+    with served(thinker(delay=NEVER), at_once=1, queue=1) as server:
+        held = [begin(server, stream=True), begin(server, stream=True)]
+        until(lambda: server.meter("tertulia_circles_waiting") == 1)
+        answer = server.chat()
+        assert answer.status_code == 429 and answer.json()["error"]["code"] == "rate_limit_exceeded"
+        assert int(answer.headers["Retry-After"]) >= 1
+        for connection in held:
+            connection.close()
+        until(lambda: idle(server))
+
+
+def test_a_waiting_stream_has_its_first_bytes_at_once() -> None:
+    with served(thinker(delay=NEVER), at_once=1) as server:
+        held = begin(server, stream=True)
+        until(lambda: server.meter("tertulia_circles_running") == 1)
+        with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=asked(stream=True), timeout=60) as answer:
+            first = next(answer.iter_lines())
+        assert json.loads(first.removeprefix("data: "))["choices"][0]["delta"]["role"] == "assistant"
+        held.close()
+        until(lambda: idle(server))
+
+
+async def test_keys_take_turns_however_many_circles_one_of_them_wants() -> None:
+    turns = Turns(at_once=1, longest=10)
+    (running,) = turns.enter("busy")
+    line = [*turns.enter("busy", 3), *turns.enter("calm"), *turns.enter("late")]
+    order = []
+    for _ in line:
+        running.leave()
+        (running,) = [place for place in line if place.ready.is_set() and place not in order]
+        order.append(running)
+    assert [place.key for place in order] == ["busy", "calm", "late", "busy", "busy"]
+    running.leave()
+    running.leave()
+    assert turns.running == turns.waiting == 0
+
+
+async def test_a_request_enters_with_all_its_circles_or_with_none() -> None:
+    turns = Turns(at_once=1, longest=2, per_key=3)
+    turns.enter("a")
+    with pytest.raises(Refusal, match="are under way and 0 wait, of 2"):
+        turns.enter("b", 3)
+    assert (turns.running, turns.waiting) == (1, 0)
+    turns.enter("a", 2)
+    with pytest.raises(Refusal, match="this key has 3 circles") as refused:
+        turns.enter("a")
+    assert refused.value.status == 429
+
+
+@pytest.mark.parametrize("kept", ["in memory", "in a folder"])
+def test_a_circle_is_listed_and_its_journal_read(kept: str, tmp_path: Path) -> None:
+    with served(journals=tmp_path / "circles" if kept == "in a folder" else None) as server:
+        answer = server.chat("What is 4 + 5 + 6?", model="vote/scripted").json()
+        (listed,) = server.get("/circles").json()
+        name = answer["choices"][0]["tertulia"]["circle"]
+        assert listed == {
+            "id": name,
+            "question": "What is 4 + 5 + 6?",
+            "state": "done",
+            "started": listed["started"],
+            "model": "vote/scripted",
+            "preset": "tertulia",
+            "verdict": answer["choices"][0]["tertulia"]["answer"],
+            "paths": 8,
+            "tokens": answer["usage"]["completion_tokens"],
+        }
+        (tmp_path / "copy.jsonl").write_bytes(server.get(f"/circles/{name}").content)
+        header, records = read_journal(tmp_path / "copy.jsonl")
+        assert header["question"] == "What is 4 + 5 + 6?" and records[-1]["kind"] == "verdict"
+        told = server.get(f"/circles/{name}/events").text
+        lines = [line.removeprefix("data: ") for line in told.splitlines() if line.startswith("data: ")]
+        assert "\n".join(lines[:-1]) + "\n" == server.get(f"/circles/{name}").text
+        assert told.endswith("\n\n") and "event: end" in told
+
+
+@pytest.mark.parametrize("kept", ["in memory", "in a folder"])
+def test_a_circle_is_watched_while_it_goes_on(kept: str, tmp_path: Path) -> None:
+    with served(thinker(delay=0.002), journals=tmp_path if kept == "in a folder" else None) as server:
+        begun = begin(server, stream=True)
+        until(lambda: server.get("/circles").json())
+        name = server.get("/circles").json()[0]["id"]
+        told = server.get(f"/circles/{name}/events").text
+        blocks = [block.splitlines() for block in told.split("\n\n")]
+        lines = [block[0].removeprefix("data: ") for block in blocks if block and block[0].startswith("data: ")]
+        tokens = [json.loads(block[1][6:]) for block in blocks if block and block[0] == "event: tokens"]
+        assert set(tokens[0]) == {"path", "count", "text", "of"}
+        assert "\n".join(lines) + "\n" == server.get(f"/circles/{name}").text
+        assert '"tertulia_journal"' in lines[0] and '"verdict"' in lines[-1]
+        assert blocks[-2][0] == "event: end" and json.loads(blocks[-2][1][6:])["state"] == "done"
+        begun.close()
+
+
+def test_only_the_last_circles_are_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tertulia.server.circles.KEPT", 3)
+    with served() as server:
+        names = [server.chat(model="one/scripted").json()["choices"][0]["tertulia"]["circle"] for _ in range(5)]
+        assert [circle["id"] for circle in server.get("/circles").json()] == names[:1:-1]
+
+
+@contextmanager
+def child(*arguments: str) -> Iterator[tuple[Address, subprocess.Popen[str]]]:
+    """A server in a process of its own."""
+    command = [sys.executable, "-c", SLOW, "serve", "--engine", "scripted", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"http://\S+:\d+", line)
+            assert found, line
+            yield Address(found[0]), process
+        finally:
+            process.kill()
+
+
+def test_what_is_under_way_at_sigterm_is_finished() -> None:
+    with child() as (server, process):
+        told: list[str] = []
+        client = threading.Thread(target=lambda: told.append(server.chat(stream=True).text))
+        client.start()
+        until(lambda: server.meter("tertulia_circles_running") == 1)
+        process.send_signal(signal.SIGTERM)
+        client.join(60)
+        assert process.wait(60) == 0
+        assert events(told[0])[-1]["choices"][0]["finish_reason"] == "stop"
+        with pytest.raises(httpx.ConnectError):
+            server.get("/health")
+
+
+def test_no_prompt_is_in_the_log_unless_it_is_asked_for() -> None:
+    logs = {}
+    for flag in ((), ("--log-prompts",)):
+        with child(*flag) as (server, process):
+            server.chat("Zanzibar has 4 + 5 cats?", model="one/scripted")
+            process.send_signal(signal.SIGTERM)
+            logs[flag] = process.communicate(timeout=60)[1]
+    assert ["Zanzibar" in log for log in logs.values()] == [False, True]
+    assert all("POST /v1/chat/completions 200" in log for log in logs.values())
+
+
+def test_a_killed_server_still_shows_its_circles_and_goes_on_with_a_request(tmp_path: Path) -> None:
+    named = {"Idempotency-Key": "mine"}
+    with child("--journal-dir", str(tmp_path)) as (server, process):
+        done = server.chat("What is 4 + 5?", seed=1, headers={"Idempotency-Key": "done"}).json()
+        begun = threading.Thread(target=lambda: _ignored(server.chat, seed=2, headers=named))
+        begun.start()
+        until(lambda: len(list(tmp_path.glob("*.jsonl"))) == 2)
+        (file,) = [file for file in tmp_path.glob("*.jsonl") if QUESTION in file.read_text("utf-8").partition("\n")[0]]
+        until(lambda: file.read_text("utf-8").count("\n") > 20)
+        assert server.chat(seed=2, headers=named).status_code == 409
+        process.send_signal(signal.SIGKILL)
+        begun.join(60)
+    before = file.read_text("utf-8")
+    engine = thinker()
+    with served(engine, journals=tmp_path) as server:
+        killed, old = server.get("/circles").json()
+        assert (old["state"], old["tokens"]) == ("done", done["usage"]["completion_tokens"])
+        assert (killed["state"], killed["question"]) == ("gone", QUESTION) and killed["tokens"] > 0
+        again = server.chat("What is 4 + 5?", seed=1, headers={"Idempotency-Key": "done"}).json()
+        assert again["choices"][0]["tertulia"] == done["choices"][0]["tertulia"] and again["usage"] == done["usage"]
+        assert again["choices"][0]["message"]["content"] == done["choices"][0]["message"]["content"]
+        assert not engine.calls, "what is finished is told again without the engine"
+        assert server.chat(seed=3, headers=named).status_code == 422
+        assert server.chat(seed=2, headers=named).status_code == 200
+        assert file.read_text("utf-8").startswith(before[: before.rfind("\n") + 1])
+        assert [circle["state"] for circle in server.get("/circles").json()] == ["done", "done"]
+
+
+def _ignored(call: Any, **arguments: Any) -> None:
+    """A call of a server that is going to be killed."""
+    with suppress(httpx.HTTPError):
+        call(**arguments)
+
+
+async def test_an_event_of_one_circle_is_heard_by_all_who_listen() -> None:
+    from tertulia.circle.events import Event
+    from tertulia.server.circles import Listener
+
+    listener = Listener()
+    for text in ("a", "b"):
+        listener.hear(0, Event("tokens", 1, {"count": 1, "text": text, "of": "thought"}))
+    listener.hear(0, Event("tokens", 2, {"count": 1, "text": "c", "of": "thought"}))
+    listener.hear(0, None)
+    first = await listener.next(1)
+    assert first is not None and first[1] is not None and first[1].data == {"count": 2, "text": "ab", "of": "thought"}
+    second = await listener.next(1)
+    assert second is not None and second[1] is not None and second[1].path == 2
+    assert await listener.next(1) == (0, None)
+    assert await asyncio.wait_for(listener.next(0.01), 5) is None
