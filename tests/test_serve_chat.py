@@ -9,6 +9,7 @@ import pytest
 
 from serving import QUESTION, Address, asked, events, served, thinker
 from tertulia import solve
+from tertulia.server.page import POLICY, live_page
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,12 @@ def test_a_question_may_come_in_parts(server: Address) -> None:
     body = asked() | {"messages": [{"role": "user", "content": parts}]}
     assert server.post("/v1/chat/completions", body).status_code == 200
     assert server.get("/circles").json()[0]["question"] == "What is 13 + 80\n+ 8?"
+
+
+def test_the_page_comes_with_its_policy(server: Address) -> None:
+    page = server.get("/")
+    assert page.headers["Content-Security-Policy"] == POLICY and page.headers["Content-Type"].startswith("text/html")
+    assert page.text == live_page()
 
 
 def test_it_is_alive_and_ready(server: Address) -> None:

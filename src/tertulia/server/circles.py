@@ -199,7 +199,9 @@ class Circles:
             for file in files:
                 started, key, name, body = file.stem.split("_", 3)
                 if started.isdigit():
-                    self._circles[name] = Kept(name, "", key, body, started=int(started) / 1000, file=file, state="gone")
+                    self._circles[name] = Kept(
+                        name, "", key, body, started=int(started) / 1000, file=file, state="gone"
+                    )
 
     def begin(self, question: str, key: str, identity: str | None, body: bytes, choices: int) -> list[Kept]:
         """Circles for a request, one a choice; those of an earlier one with the same identity where there was one.
