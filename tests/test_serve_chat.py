@@ -26,16 +26,16 @@ def joined(pieces: list[dict[str, Any]], name: str) -> str:
 
 def test_a_circle_answers_in_a_chat(server: Address) -> None:
     answer = server.chat(seed=7).json()
-    same = solve(QUESTION, engine=thinker(), seed=7)
+    same = solve(QUESTION, engine=thinker(), seed=7, answer_kind="free")
     (choice,) = answer["choices"]
-    assert choice["finish_reason"] == "stop" and same.answer in choice["message"]["content"]
+    assert choice["finish_reason"] == "stop" and choice["message"]["content"] == same.words
     assert choice["tertulia"]["answer"] == same.answer and choice["tertulia"]["votes"] == same.votes
     usage = answer["usage"]
     assert usage["completion_tokens"] == same.tokens.generated
     assert (usage["prompt_tokens"], usage["tertulia"]["prompt"]) == (same.tokens.sent, same.tokens.prompt)
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
     assert usage["prompt_tokens_details"]["cached_tokens"] == same.tokens.cached
-    assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] <= usage["completion_tokens"]
+    assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] < usage["completion_tokens"]
     assert [usage["tertulia"][name] for name in ("paths", "injected", "forked", "discarded")] == [
         8,
         same.tokens.injected,
@@ -128,6 +128,22 @@ def test_a_question_may_come_in_parts(server: Address) -> None:
     body = asked() | {"messages": [{"role": "user", "content": parts}]}
     assert server.post("/v1/chat/completions", body).status_code == 200
     assert server.get("/circles").json()[0]["question"] == "What is 13 + 80\n+ 8?"
+
+
+def test_a_conversation_is_a_question_with_what_was_said_before() -> None:
+    engine = thinker()
+    said = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is 70 + 7?"},
+        {"role": "assistant", "content": "77", "reasoning_content": "seventy and seven"},
+        {"role": "user", "content": QUESTION},
+    ]
+    with served(engine) as server:
+        assert server.post("/v1/chat/completions", asked() | {"messages": said}).status_code == 200
+        assert server.get("/circles").json()[0]["question"] == QUESTION
+    prompts = [call.text for call in engine.calls]
+    assert all("What is 70 + 7?" in prompt and QUESTION in prompt for prompt in prompts)
+    assert not any("seventy" in prompt for prompt in prompts)
 
 
 def test_the_page_comes_with_its_policy(server: Address) -> None:

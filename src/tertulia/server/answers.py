@@ -13,20 +13,14 @@ FinishReason = Literal["stop", "length"]
 
 def content(result: Result, stops: Sequence[str] = ()) -> str:
     """The answer in the words of the path that is quoted for it, up to the first of these strings."""
-    words = (getattr(result, "words", None) or result.answer or "").strip()
+    words = result.words.strip()
     ends = [at for stop in stops if (at := words.find(stop)) >= 0]
     return words[: min(ends)] if ends else words
 
 
-def quoted(result: Result) -> int | None:
-    """The path whose words the answer is told in."""
-    at: int | None = getattr(result, "quoted", None)
-    return at
-
-
 def finish_reason(result: Result) -> FinishReason:
     """Why it ends there: "length" where a budget left no answer."""
-    return "length" if result.answer is None else "stop"
+    return "stop" if result.words else "length"
 
 
 def told(name: str, result: Result) -> dict[str, Any]:
@@ -39,7 +33,7 @@ def told(name: str, result: Result) -> dict[str, Any]:
     return {
         "circle": name,
         "answer": result.answer,
-        "quoted": quoted(result),
+        "quoted": result.quoted,
         "votes": result.votes,
         "spoke": result.verdict.spoke,
         "tie": result.verdict.tie,
@@ -54,7 +48,9 @@ def usage(results: Sequence[Result]) -> dict[str, Any]:
     question's own, once a path, are `tertulia.prompt`.
     """
     tokens = sum((result.tokens for result in results), TokenCounts())
-    shown = sum(result.paths[at].count("answer") for result in results if (at := quoted(result)) is not None)
+    quoted = [result.paths[result.quoted] for result in results if result.quoted is not None]
+    # All that a path wrote which does not think aloud is its answer.
+    shown = sum(path.count("answer") or path.count("thought") for path in quoted)
     return {
         "prompt_tokens": tokens.sent,
         "completion_tokens": tokens.generated,

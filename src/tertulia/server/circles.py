@@ -25,7 +25,7 @@ KEPT, KEPT_BYTES = 50, 64 * 2**20
 LISTED = 200
 NOBODY = "-"
 """The key where there are none: whoever may ask then may see all."""
-SHOWN = 200  # characters of a question in a list
+SHOWN = 200  # characters of a question, and of a verdict, in a list
 State = Literal["waiting", "running", "done", "failed", "gone"]
 
 
@@ -116,8 +116,9 @@ class Kept:
 
     def to_json(self) -> dict[str, Any]:
         """What a list says of it."""
-        named = ("id", "state", "started", "model", "preset", "verdict", "paths", "tokens")
-        return {"question": self.question[:SHOWN], **{name: getattr(self, name) for name in named}}
+        named = ("id", "state", "started", "model", "preset", "paths", "tokens")
+        verdict = self.verdict and self.verdict[:SHOWN]
+        return {"question": self.question[:SHOWN], "verdict": verdict, **{name: getattr(self, name) for name in named}}
 
     def observe(self, event: Event) -> None:
         """Takes in an event of the circle, and passes it on."""

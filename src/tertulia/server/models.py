@@ -79,7 +79,7 @@ class Models:
             TertuliaError: A setting cannot be.
         """
         kind = KINDS[self.kind(asked.model)]
-        given = self._given | kind | asked.settings
+        given = {"answer_kind": "free"} | self._given | kind | asked.settings
         if kind and "method" not in asked.settings:
             plain = {name: Settings.model_fields[name].default for name in meeting_settings() if name in self._given}
             given |= {name: value for name, value in plain.items() if name not in asked.settings}
