@@ -22,6 +22,7 @@ from tertulia.engines.patience import Retryable
 
 SHORTEST = 32  # tokens; less is read sooner than it is saved
 KEPT = 16  # prompts
+REMEMBERED = 4096  # paths that have begun
 _PREFIX = "tertulia-slots-"
 
 Ask = Callable[[str, str, dict[str, Any]], Awaitable[Any]]
@@ -58,6 +59,8 @@ class Beginnings:
         self.read.pop(path, None)
         stays, new = self._inside.get(slot) == path, path not in self._known
         self._inside[slot] = path
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
         self._known.add(path)
         if stays or len(ids) < SHORTEST:
             return
