@@ -307,8 +307,8 @@ async def test_what_comes_after_the_close_of_a_thought_is_told_as_the_answer(
 ) -> None:
     async with ScriptedEngine() as engine:
         dialect = await Dialect.probe(engine, Profile(think_open="<think>", think_close="</think>"))
-    closing, came = Closing(replace(dialect, close_ids=ids), "thought"), dict[str, str]()
-    tokens = [Token(*piece) for piece in pieces]
+    closing, came = Closing(replace(dialect, close_ids=ids), "thought", ends=(99,)), dict[str, str]()
+    tokens = [*(Token(*piece) for piece in pieces), Token(99, "<|end|>")]
     for start in range(0, len(tokens), size):
         for of, part in closing.parts(tokens[start : start + size]):
             came[of] = came.get(of, "") + "".join(token.text for token in part)

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
@@ -326,17 +326,19 @@ class Closing:
     Args:
         dialect: How the thought closes. A close that is one token of its own is found by its id only.
         kind: What is generated.
+        ends: Ids that end a text, which have no text of their own.
     """
 
-    def __init__(self, dialect: Dialect, kind: str) -> None:
+    def __init__(self, dialect: Dialect, kind: str, ends: Sequence[int] = ()) -> None:
         self._kind = kind
+        self._ends = ends
         self._open = kind == "thought" and bool(dialect.think_close)
         self._id = dialect.close_ids[0] if len(dialect.close_ids) == 1 else None
         self._text = StopMatcher([dialect.think_close])
 
     def parts(self, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
         """The tokens that have just come, by what they are; the close belongs to the thought."""
-        start = 0
+        start, tokens = 0, [replace(token, text="") if token.id in self._ends else token for token in tokens]
         for at, token in enumerate(tokens if self._open else ()):
             by_id = self._id is not None and token.id != TEXT_ID
             if token.id == self._id if by_id else self._text.feed(token.text):

@@ -140,7 +140,7 @@ class Run:
         stop = (*stop, *ends)
         arriving: list[Token] = []
         self.arriving[path.index] = (None if fork else tuple(before), kind, arriving)
-        closing = Closing(self.dialect, kind)
+        closing = Closing(self.dialect, kind, self.engine.info.end_ids)
 
         def on_tokens(tokens: Sequence[Token]) -> None:
             arriving.extend(tokens)
