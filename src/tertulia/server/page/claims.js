@@ -15,15 +15,21 @@ export function claimsOf(value) {
 // Answers in groups of equals. `same` says which text stands for another one, as the program compared them; where it
 // says nothing they are compared as plainly written texts. `right` lists the right ones; null where nobody knows.
 export class Answers {
-  constructor(same, right) {
-    this.same = new Map(Object.entries(same));
-    this.right = Array.isArray(right) ? new Set(right) : null;
+  constructor() {
+    this.same = new Map();
+    this.right = null;
     this.groups = new Map();
+  }
+
+  learn(same, right) {
+    for (const [answer, other] of Object.entries(same)) this.same.set(answer, `${other}`);
+    if (Array.isArray(right)) this.right = new Set([...(this.right ?? []), ...right]);
+    return this;
   }
 
   // The group of an answer: {key, label, colour, right}; null for no answer.
   of(answer) {
-    if (answer === null || answer === undefined || textOf(answer).trim() === "") return null;
+    if (typeof answer !== "string" || answer.trim() === "") return null;
     const known = this.same.get(answer) ?? answer;
     return this.make(`=${plain(known)}`, answer, this.right ? this.right.has(answer) : null);
   }
@@ -64,7 +70,7 @@ function plain(answer) {
 // Gives every stretch between two meetings the group of what its path claims at the end of it.
 export function groupsAt(story) {
   // The verdict first: what wins has the same colour wherever one looks.
-  const won = story.verdict && typeof story.verdict.answer === "string" ? story.answers.of(story.verdict.answer) : null;
+  const won = story.answers.of(story.verdict?.answer);
   const stepwise = story.meetings.some((meeting) => [...meeting.claims.values()].some((claims) => claims.steps.size));
   const most = stepwise ? won ?? story.answers.make("most", "as most", null) : null;
   for (const meeting of story.meetings) {

@@ -45,11 +45,14 @@ function drawCrossings(view, until) {
   if (layout.story.board) return;
   for (const meeting of layout.story.meetings) {
     const { clock, end } = layout.crossing(meeting);
-    if (clock > until) continue;
+    if (clock > until || outOfSight(view, clock, end)) continue;
     c.fillStyle = chosen.meeting === meeting ? theme.bandChosen : theme.band;
     c.fillRect(layout.x(clock), view.scrollTop, (end - clock) * layout.scale, view.height);
   }
 }
+
+const outOfSight = ({ layout, scrollLeft, width }, clock, end) =>
+  layout.x(end) < scrollLeft || layout.x(clock) > scrollLeft + width;
 
 function drawLane(view, path, until) {
   const { context: c, layout, theme, scrollLeft, width } = view;
@@ -60,13 +63,14 @@ function drawLane(view, path, until) {
   }
   drawWaits(view, path, top + layout.bar / 2, until);
   drawRibbons(view, path, until);
+  if (path.pieces[0]?.kind === "prompt") drawPrompt(view, top);
   let drawn = -1;
-  for (const piece of path.pieces) {
-    const { clock, end: over } = layout.placeOf(piece);
-    const x = layout.x(clock);
-    const right = layout.x(Math.min(over, until));
-    if (piece.kind === "prompt") drawPrompt(view, top);
-    if (piece.kind === "prompt" || clock > until || x > scrollLeft + width || right < scrollLeft) continue;
+  for (let at = layout.firstAt(path, layout.clockAt(scrollLeft)); at < path.pieces.length; at++) {
+    const piece = path.pieces[at];
+    const x = layout.x(piece.clock);
+    if (piece.clock > until || x > scrollLeft + width) break;
+    if (piece.kind === "prompt") continue;
+    const right = layout.x(Math.min(piece.end, until));
     if (piece.fork) drawFork(view, piece, x, right, top);
     else if (right >= drawn + 0.25 || piece.kind === "heard") {
       drawPiece(view, piece, x, right, top);
@@ -82,7 +86,7 @@ function drawWaits({ context: c, layout, theme }, path, middle, until) {
   path.columns.forEach((tokens, column) => {
     const last = column === path.columns.length - 1;
     const from = layout.clock(column, tokens);
-    const to = Math.min(until, last ? lastHeard(layout, path) : layout.starts[column] + layout.widths[column]);
+    const to = Math.min(until, last ? path.over && path.speaks : layout.starts[column] + layout.widths[column]);
     if (to <= from) return;
     c.strokeStyle = last ? theme.colours(path.group, 0.6) : theme.kinds.thought;
     line(c, layout.x(from), middle, layout.x(to), middle);
@@ -151,12 +155,12 @@ function spanOf(layout, { column, from, to }) {
 function drawArrows(view, meeting, until) {
   const { context: c, layout, theme, chosen } = view;
   const { clock, end } = layout.crossing(meeting);
-  if (clock > until) return;
   const told = meeting.arrows;
   const near = chosen.meeting === meeting || told.length <= ARROWS;
+  if (clock > until || (!near && chosen.path === null)) return;
+  if (!layout.story.board && outOfSight(view, clock, end)) return;
   const done = until >= end ? 1 : (until - clock) / Math.max(1e-9, end - clock);
-  const order = [...told].sort((one, other) => weight(one) - weight(other));
-  for (const arrow of order) {
+  for (const arrow of told) {
     const mine = chosen.path !== null && (chosen.path === arrow.hearer || chosen.path === arrow.peer);
     if (!near && !mine) continue;
     const faint = arrow.effect === "consistent" || arrow.effect === "unknown";
@@ -168,8 +172,6 @@ function drawArrows(view, meeting, until) {
   }
   c.globalAlpha = 1;
 }
-
-const weight = ({ effect }) => ["unknown", "consistent", "unaffected", "moved", "influenced"].indexOf(effect) + 1 || 9;
 
 function endsOf(layout, { peer, hearer, meeting }) {
   const { clock, end } = layout.crossing(meeting, hearer);
@@ -199,10 +201,9 @@ function drawArrow(c, x, y, right, down, done, head) {
 }
 
 function drawEnd({ context: c, layout, theme }, path, until) {
-  const end = layout.endOf(path);
-  if (!path.over || end > until) return;
+  if (!path.over || path.end > until) return;
   const middle = layout.barTop(path.index) + layout.bar / 2;
-  const x = Math.max(layout.x(end), layout.x(lastHeard(layout, path))) + 8;
+  const x = layout.x(path.speaks) + 8;
   c.font = theme.strong;
   c.textBaseline = "middle";
   const said = path.place === "finished" ? path.answer ?? "no answer" : path.place;
@@ -212,16 +213,10 @@ function drawEnd({ context: c, layout, theme }, path, until) {
   c.textBaseline = "alphabetic";
 }
 
-// Until when a path that has ended was still heard.
-function lastHeard(layout, path) {
-  const heard = layout.story.meetings.filter((meeting) => meeting.arrows.some((arrow) => arrow.peer === path.index));
-  return heard.length && !layout.story.board ? layout.crossing(heard.at(-1)).clock : 0;
-}
-
 function drawChosen(view) {
   const { context: c, layout, theme, chosen } = view;
   if (!chosen.piece) return;
-  const { clock, end } = layout.placeOf(chosen.piece);
+  const { clock, end } = chosen.piece;
   const top = layout.barTop(chosen.piece.path);
   const prompt = chosen.piece.kind === "prompt";
   const x = prompt ? layout.left - 12 : layout.x(clock);
@@ -290,7 +285,7 @@ function drawGutter(view, until) {
 
 function drawName({ context: c, layout, theme, story, chosen, live }, path, top, until) {
   const middle = top + layout.lane / 2;
-  const done = doneBy(layout, path, until);
+  const done = layout.doneBy(path, until);
   c.fillStyle = theme.colours(groupBy(layout, path, until), 1);
   c.beginPath();
   c.arc(16, middle, 4, 0, 7);
@@ -323,21 +318,9 @@ function drawName({ context: c, layout, theme, story, chosen, live }, path, top,
 
 const count = (number) => Math.round(number).toLocaleString("en");
 
-// Tokens that a path has generated by this moment.
-function doneBy(layout, path, until) {
-  if (until === Infinity) return path.generated;
-  let sum = 0;
-  for (const piece of path.pieces) {
-    const { clock, end } = layout.placeOf(piece);
-    const own = piece.fork || ["thought", "summary", "answer"].includes(piece.kind);
-    if (own && clock < until) sum += Math.min(end, until) - clock;
-  }
-  return sum;
-}
-
 // What a path claims at this moment, as far as it has said so.
 export function groupBy(layout, path, until) {
-  if (until >= layout.endOf(path)) return path.group;
+  if (until >= path.end) return path.group;
   const said = path.stretches.findLast((stretch) => stretch.group && spanOf(layout, stretch)[1] <= until);
   if (said) return said.group;
   return null;

@@ -2,6 +2,7 @@
 
 import { h, put } from "./dom.js";
 import { startLive } from "./live.js";
+import { Answers } from "./claims.js";
 import { tell } from "./story.js";
 import { View } from "./view.js";
 
@@ -14,7 +15,9 @@ function start() {
   searchIn(views);
   if (circles === null) startLive(main, views);
   else {
-    for (const told of circles) views.push(new View(tell(told)));
+    const answers = new Answers();
+    for (const told of circles) views.push(new View(tell(told, new Map(), answers)));
+    for (const view of views) view.others = views.filter((other) => other !== view);
     if (views.length > 1) main.classList.add("compared");
     put(main, views.map((view) => view.element));
     for (const view of views) view.resize();
@@ -46,7 +49,7 @@ function searchIn(views) {
       field.select();
     } else if (event.key === " " && event.target === document.body && views[0]) {
       event.preventDefault();
-      views.forEach((view) => view.toggle());
+      views[0].toggle();
     }
   });
 }

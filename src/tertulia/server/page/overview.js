@@ -11,15 +11,15 @@ export function openOverview(panel, view) {
   const { story } = view;
   refill(
     panel,
-    h("header", { class: "panel-head" }, h("div", {}, h("h3", {}, "The circle"), h("p", { class: "faint" }, state(story)))),
+    h("header", { class: "panel-head" }, h("div", {}, h("h3", {}, "The circle"), h("p", { class: "faint" }, said(state(story))))),
     h("div", { class: "scroll", tabindex: "0" }, votes(story), tokens(story), effects(story), table(view), meetings(view)),
   );
 }
 
 export function state(story) {
   if (story.verdict) {
-    const note = typeof story.verdict.note === "string" && story.verdict.note ? `, ${story.verdict.note}` : "";
-    return `over: ${counted(story.meetings.length, "meeting")}${story.verdict.settled === true ? ", settled early" : ""}${note}`;
+    const { note, settled } = story.verdict;
+    return ["over", counted(story.meetings.length, "meeting"), settled ? "settled early" : "", note].filter(Boolean).join(" · ");
   }
   const ended = story.paths.filter((path) => path.over).length;
   return `no verdict yet: ${ended} of ${counted(story.paths.length, "path")} have ended`;

@@ -4,6 +4,7 @@
 import { Answers, claimsOf, effectOf, groupsAt } from "./claims.js";
 
 const MOST_PATHS = 4096;
+const STRENGTH = ["unknown", "consistent", "unaffected", "moved", "influenced", "harmed", "helped"]; // drawn in this order
 
 export const ENDS = new Set(["finished", "stopped", "failed"]);
 export const OWN = new Set(["thought", "summary", "answer"]);
@@ -14,8 +15,9 @@ export const objectOf = (value) => (value !== null && typeof value === "object" 
 export const textOf = (value) => (typeof value === "string" ? value : ["number", "boolean"].includes(typeof value) ? `${value}` : "");
 
 // One circle: `told` has name, header, records; perhaps `same` and `right`, which the program worked out for answers.
-// `arriving` are tokens that have come and are in no record yet, by path: {count, text}.
-export function tell(told, arriving = new Map()) {
+// `arriving` are tokens that have come and are in no record yet, by path: {count, text}. Circles that are set side by
+// side share their answers, and so the colours of these.
+export function tell(told, arriving = new Map(), answers = new Answers()) {
   const header = objectOf(told.header);
   const settings = objectOf(header.settings);
   const story = {
@@ -29,9 +31,7 @@ export function tell(told, arriving = new Map()) {
     paths: [],
     meetings: [],
     verdict: null,
-    every: null,
-    survivor: null,
-    answers: new Answers(objectOf(told.same), told.right),
+    answers: answers.learn(objectOf(told.same), told.right),
   };
   const count = Math.min(whole(settings.paths), MOST_PATHS);
   while (story.paths.length < count) story.paths.push(newPath(story.paths.length));
@@ -59,16 +59,19 @@ function newPath(index) {
     led: false,
     claims: [], // what it claimed at meetings: {column, at, claims, meeting}, in order
     asked: null,
-    meetings: 0,
+    lastHeard: null, // the last meeting at which somebody heard it
   };
 }
 
 function take(story, record) {
   if (record.kind === "meeting") meet(story, record);
-  else if (record.kind === "verdict") story.verdict = record;
-  else if (record.kind === "plan") story.every = record.every;
-  else if (record.kind === "survivor") story.survivor = record.path;
+  else if (record.kind === "verdict") story.verdict = verdictOf(record);
   else if ("place" in record) step(story, record);
+}
+
+function verdictOf(record) {
+  const answer = typeof record.answer === "string" ? record.answer : null;
+  return { answer, note: textOf(record.note), settled: record.settled === true };
 }
 
 function pathOf(story, index) {
@@ -101,7 +104,6 @@ function step(story, record) {
   if (record.kind === "asked" && record.claim) {
     path.asked = textOf(record.claim);
   }
-  if (record.kind === "heard" || record.kind === "kept") path.meetings += 1;
 }
 
 function add(path, record, span, { fork = false } = {}) {
@@ -119,12 +121,14 @@ function add(path, record, span, { fork = false } = {}) {
     column: path.column,
     at: path.columns[path.column],
     seq: path.pieces.length,
+    own: false, // whether the model wrote it in this run
   };
   if (piece.kind === "prompt") piece.at = -1;
   else if (!fork) path.columns[path.column] += piece.count;
   const begun = record.kind === "prompt"; // a beginning that a thought was given is not its own
   if (piece.kind !== "prompt") {
-    if ((fork || OWN.has(piece.kind)) && !begun) path.generated += piece.count;
+    piece.own = (fork || OWN.has(piece.kind)) && !begun;
+    if (piece.own) path.generated += piece.count;
     else path.injected += piece.count;
   }
   path.pieces.push(piece);
@@ -196,9 +200,12 @@ function finish(story) {
       const effect = effectOf(story.answers, meeting, hearer, told, after);
       meeting.effects.set(hearer, effect);
       for (const peer of told.peers) {
-        if (peer !== hearer) meeting.arrows.push({ peer, hearer, meeting, effect: effect.by(peer) });
+        if (peer === hearer) continue;
+        meeting.arrows.push({ peer, hearer, meeting, effect: effect.by(peer) });
+        story.paths[peer].lastHeard = meeting;
       }
     }
+    meeting.arrows.sort((one, other) => STRENGTH.indexOf(one.effect) - STRENGTH.indexOf(other.effect));
   }
 }
 

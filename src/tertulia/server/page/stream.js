@@ -4,47 +4,54 @@ import { AXIS, STREAM } from "./layout.js";
 import { fitted } from "./draw.js";
 
 export function drawStream(view, until) {
-  const { context: c, layout, theme, story } = view;
+  const { context: c, layout, story } = view;
   const thread = STREAM / Math.max(1, story.paths.length);
   const columns = placesOf(story);
-  const top = AXIS + 2;
   const far = layout.x(Math.min(until, layout.total));
   c.save();
   c.beginPath();
   c.rect(view.scrollLeft, 0, far - view.scrollLeft, AXIS + STREAM + 6);
   c.clip();
-  columns.forEach(({ rows, groups }, column) => {
-    const x = layout.x(layout.starts[column]);
-    const right = x + layout.widths[column] * layout.scale;
-    const next = columns[column + 1];
-    for (const path of story.paths) {
-      const y = top + rows.get(path.index) * thread;
-      c.fillStyle = theme.colours(groups.get(path.index), 1);
-      c.fillRect(x, y, right - x + 0.5, thread + 0.3);
-      if (!next) continue;
-      const over = layout.x(layout.starts[column + 1]);
-      drawThread(view, path, right, y, over, top + next.rows.get(path.index) * thread, thread, [groups, next.groups]);
-    }
-    drawLabels(view, groups, x, right, top, thread);
+  columns.forEach((column, at) => {
+    const x = layout.x(layout.starts[at]);
+    const right = x + layout.widths[at] * layout.scale;
+    for (const run of runsOf(column, column)) drawRun(view, run, x, right, thread);
+    const next = columns[at + 1];
+    if (next) for (const run of runsOf(column, next)) drawRun(view, run, right, layout.x(layout.starts[at + 1]), thread);
+    drawLabels(view, column.groups, x, right, AXIS + 2, thread);
   });
   c.restore();
 }
 
-function drawThread({ context: c, theme }, path, x, y, right, down, thread, [groups, next]) {
-  const [before, after] = [groups.get(path.index), next.get(path.index)];
-  if (before === after) c.fillStyle = theme.colours(before, 0.75);
+// Threads that lie side by side before and after, of one claim before and of one after: {row, to, size, before, after}.
+function runsOf(column, next) {
+  const runs = [];
+  for (const [index, row] of [...column.rows].sort((one, other) => one[1] - other[1])) {
+    const [before, after] = [column.groups.get(index) ?? null, next.groups.get(index) ?? null];
+    const to = next.rows.get(index);
+    const last = runs.at(-1);
+    const joins = last && last.before === before && last.after === after && last.to + last.size === to;
+    if (joins) last.size += 1;
+    else runs.push({ row, to, size: 1, before, after });
+  }
+  return runs;
+}
+
+function drawRun({ context: c, theme }, { row, to, size, before, after }, x, right, thread) {
+  const [y, down] = [AXIS + 2 + row * thread, AXIS + 2 + to * thread];
+  if (before === after) c.fillStyle = theme.colours(before, 1);
   else {
     const fade = c.createLinearGradient(x, 0, right, 0);
-    fade.addColorStop(0, theme.colours(before, 0.75));
-    fade.addColorStop(1, theme.colours(after, 0.75));
+    fade.addColorStop(0, theme.colours(before, 1));
+    fade.addColorStop(1, theme.colours(after, 1));
     c.fillStyle = fade;
   }
-  const middle = (x + right) / 2;
+  const [middle, thick] = [(x + right) / 2, size * thread];
   c.beginPath();
   c.moveTo(x, y);
-  c.bezierCurveTo(middle, y, middle, down, right, down);
-  c.lineTo(right, down + thread + 0.3);
-  c.bezierCurveTo(middle, down + thread, middle, y + thread, x, y + thread + 0.3);
+  c.bezierCurveTo(middle, y, middle, down, right + 0.5, down);
+  c.lineTo(right + 0.5, down + thick);
+  c.bezierCurveTo(middle, down + thick, middle, y + thick, x, y + thick);
   c.fill();
 }
 
