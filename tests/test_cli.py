@@ -134,7 +134,7 @@ def test_every_option_of_solve_is_an_argument_of_the_api_and_an_environment_vari
     verb = app.command().commands["solve"]
     of_python = {"profile", "gold", "name", "beginnings", "history"}
     known = {*settings.table(), *ARGUMENTS} - {"question", "observer", *of_python}
-    others = ("help", "json_", "quiet", "profile")  # a profile holds for the process
+    others = ("help", "json_", "quiet", "open_", "profile")  # a profile holds for the process
     options = [p for p in verb.params if p.param_type_name == "option" and p.name not in others]
     assert {option.name for option in options} == {*known, "last_calls"}
     elsewhere = {"world_seed", "difficulty", "threads"}  # for no question, or for no server

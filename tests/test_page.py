@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -24,6 +26,40 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]
     file = tmp_path_factory.mktemp("run") / "run.jsonl"
     asked: dict[str, Any] = {"paths": PATHS, "every": 40, "seed": 7}
     return file, solve(world_seed=7, engine="scripted", journal=file, **asked).to_json()
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
+    """What a browser was told to open."""
+    addresses: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: bool(addresses.append(address)) or True)
+    assert main([*arguments, "--open"]) == 0
+    return addresses
+
+
+def test_a_run_opens_its_page_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    solving = ["solve", "--world-seed", "7", "--engine", "scripted", "--paths", "2"]
+    (address,) = opened(monkeypatch, *solving, "--json")
+    said = capsys.readouterr()
+    page = Path(url2pathname(urlsplit(address).path))
+    assert json.loads(said.out)["verdict"] and said.err == f"page: {page}\n"
+    assert page.is_relative_to(tmp_path) and "Content-Security-Policy" in page.read_text("utf-8")
+
+    kept = tmp_path / "kept.jsonl"
+    assert opened(monkeypatch, *solving, "--journal", str(kept)) == [(tmp_path / "kept.html").as_uri()]
+    assert f"page: {tmp_path / 'kept.html'}" in capsys.readouterr().out
+
+
+def test_a_page_takes_the_place_of_no_journal(run: tuple[Path, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    before = run[0].read_bytes()
+    assert main(["view", str(run[0]), "-o", str(run[0])]) == 2
+    assert "would take the place of the journal" in capsys.readouterr().err
+    assert main(["view", *[str(run[0])] * 3]) == 2
+    assert "3 journals were given: give one, or two" in capsys.readouterr().err
+    assert run[0].read_bytes() == before
 
 
 @pytest.fixture(scope="module")
@@ -168,4 +204,33 @@ def test_it_fits_a_phone_in_light_and_dark(
     assert looked.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert looked.colours()[looked.colour("kind-thought")][0] > 100
     assert looked.troubles == []
+    looked.page.close()
+
+
+def test_two_runs_stand_side_by_side_in_the_same_colours_and_are_played_together(
+    browser: Any, run: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    assert main(["view", str(run[0]), str(run[0]), "-o", str(tmp_path / "two.html"), "--gold", "85"]) == 0
+    looked = Looked(browser, tmp_path / "two.html", viewport={"width": 1600, "height": 900})
+    assert looked.page.locator(".stage").count() == 2
+    left, right = (looked.page.locator(".run").nth(at).bounding_box() for at in (0, 1))
+    assert left["y"] == right["y"] and left["x"] + left["width"] <= right["x"]
+    looked.page.get_by_label("Moment").first.fill("300")
+    assert [slider.input_value() for slider in looked.page.get_by_label("Moment").all()] == ["300", "300"]
+    assert looked.troubles == []
+    looked.page.close()
+
+
+def test_where_the_right_answer_is_known_it_is_marked(
+    browser: Any, run: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "run.html").write_text(page_of([read(run[0])], gold=f"{run[1]['verdict']}.0"), "utf-8")
+    looked = Looked(browser, tmp_path / "run.html")
+    assert looked.page.locator(".verdict .chip").inner_text() == f"{run[1]['verdict']} ✓"
+    answers = [
+        row.locator(".chip").inner_text() for row in looked.panel.locator("table.paths").first.locator("tbody tr").all()
+    ]
+    assert answers == [
+        f"{path['answer']} {'✓' if path['answer'] == run[1]['verdict'] else '✗'}" for path in run[1]["paths"]
+    ]
     looked.page.close()

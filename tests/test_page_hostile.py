@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Looked, chromium
 
+from browser import Looked, chromium
 from tertulia.cli import main
 from tertulia.cli.show import read
 from tertulia.journal import Journal

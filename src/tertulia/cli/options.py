@@ -62,6 +62,7 @@ LastCalls = Annotated[int | None, _option("At most so many last calls of one pat
 JournalFile = Annotated[
     Path | None, _option("Keep every step; the same command goes on from there.", "--journal", metavar="FILE")
 ]
+Open = Annotated[bool, _option("Write the page of the run when it ends, and open it in the browser.", "--open")]
 Json = Annotated[bool, _option("Print one JSON object and nothing else.", "--json")]
 Quiet = Annotated[bool, _option("Print the verdict only.", "--quiet")]
 

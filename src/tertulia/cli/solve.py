@@ -14,6 +14,7 @@ from tertulia.cli import options
 from tertulia.cli.interrupt import how_to_go_on, say_when_stopped
 from tertulia.cli.screen import fit, read_text, typed_text
 from tertulia.cli.starting import say_local_servers
+from tertulia.cli.view import show, temporary_journal, write
 from tertulia.cli.watching import View
 from tertulia.errors import TertuliaError
 
@@ -39,6 +40,7 @@ def solve(
     last_call: options.LastCall = None,
     last_calls: options.LastCalls = None,
     journal: options.JournalFile = None,
+    open_: options.Open = False,
     json_: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -47,8 +49,10 @@ def solve(
     Without a question it takes a problem of the synthetic world and says whether the verdict is right.
     """
     given = {name: value for name, value in context.params.items() if value is not None}
-    json_, quiet = given.pop("json_"), given.pop("quiet")
+    json_, quiet, open_ = (given.pop(name) for name in ("json_", "quiet", "open_"))
     call = _call(given)
+    if open_:
+        call.setdefault("journal", temporary_journal())
     resumed = journal is not None and journal.exists()
     view = _view(silent=json_ or quiet)
     if not (json_ or quiet) and not {"model", "engine"} & given.keys():
@@ -64,6 +68,8 @@ def solve(
     finally:
         view.close()
     _report(result, call, json_=json_, quiet=quiet, resumed=resumed)
+    if open_:
+        show(write([call["journal"]], gold=_gold(call)), to_stderr=json_ or quiet)
     if result.answer is None:
         raise typer.Exit(NO_VERDICT)
 
@@ -149,6 +155,12 @@ def _report(result: Result, call: dict[str, Any], *, json_: bool, quiet: bool, r
         answer = _world_answer(call) if value["correct"] is False else None
         for text in report.lines(value, answer, resumed=resumed):
             print(text)
+
+
+def _gold(call: dict[str, Any]) -> str | None:
+    """The right answer, where it is known."""
+    answer = _world_answer(call)
+    return None if answer is None else str(answer)
 
 
 def _world_answer(call: dict[str, Any]) -> int | None:

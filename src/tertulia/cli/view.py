@@ -23,18 +23,15 @@ def view(journals: Files, out: Out = None, circle: Name = None, gold: Gold = Non
     """Write the page of a run from its journal: one file that needs no network."""
     if len(journals) > 2:
         raise TertuliaError(f"{len(journals)} journals were given: give one, or two to set side by side")
-    file = out or journals[0].with_suffix(".html")
-    if file in journals:
-        raise TertuliaError(f"the page would take the place of the journal {file}: give another file with -o")
-    show(write(journals, file, circle, gold), open_=open_)
+    show(write(journals, out, circle, gold), open_=open_)
 
 
-def write(journals: list[Path], out: Path, circle: str | None = None, gold: str | None = None) -> Path:
+def write(journals: list[Path], out: Path | None = None, circle: str | None = None, gold: str | None = None) -> Path:
     """Writes the page of these journals.
 
     Args:
         journals: One, or two that are to be seen side by side.
-        out: Where it goes.
+        out: Where it goes; None for a file beside the first of them.
         circle: Which circle, where a journal holds several.
         gold: The right answer, where it is known.
 
@@ -45,12 +42,22 @@ def write(journals: list[Path], out: Path, circle: str | None = None, gold: str 
     from tertulia.files import write_whole
     from tertulia.server.page import page_of
 
-    return write_whole(out, page_of([read(file, circle) for file in journals], gold))
+    file = out or journals[0].with_suffix(".html")
+    if file in journals:
+        raise TertuliaError(f"the page would take the place of the journal {file}: give another file with -o")
+    return write_whole(file, page_of([read(file, circle) for file in journals], gold))
 
 
-def show(page: Path, *, open_: bool) -> None:
+def temporary_journal() -> Path:
+    """A file for a journal that nobody asked to keep, in a folder of its own."""
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix="tertulia-")) / "run.jsonl"
+
+
+def show(page: Path, *, open_: bool = True, to_stderr: bool = False) -> None:
     """Says where a page is, and opens it where that is wished."""
-    say(f"page: {page}")
+    say(f"page: {page}", to_stderr=to_stderr)
     if open_:
         import webbrowser
 

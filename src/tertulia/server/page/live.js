@@ -8,6 +8,7 @@ const OFTEN = 3000; // ms between two looks at the list
 const AGAIN = [500, 1000, 2000, 4000, 8000]; // ms until a connection that was lost is tried again
 const STEADY = 200; // ms between two drawings of what has come
 const KEY = "tertulia-key";
+const GONE = "is no longer there";
 
 export function startLive(main, views) {
   new Live(main, views).begin();
@@ -35,11 +36,10 @@ class Live {
     for (;;) {
       const key = sessionStorage.getItem(KEY);
       const headers = key ? { Authorization: `Bearer ${key}` } : {};
-      const answer = await fetch(address, { headers, signal, cache: "no-store" });
-      if (answer.status !== 401) {
-        if (!answer.ok) throw new Error(`the server said ${answer.status}`);
-        return answer;
-      }
+      const carried = key === null || /^[\x21-\x7e]+$/.test(key); // else no header can carry it
+      const answer = carried ? await fetch(address, { headers, signal, cache: "no-store" }) : null;
+      if (answer?.ok) return answer;
+      if (answer && answer.status !== 401) throw new Error(answer.status === 404 ? GONE : `the server said ${answer.status}`);
       await this.wantKey(key !== null);
     }
   }
@@ -56,7 +56,7 @@ class Live {
       );
       form.addEventListener("submit", (event) => {
         event.preventDefault();
-        sessionStorage.setItem(KEY, field.value);
+        sessionStorage.setItem(KEY, field.value.trim());
         form.remove();
         this.wanted = null;
         resolve();
@@ -125,6 +125,7 @@ class Live {
         }
       } catch (error) {
         if (signal.aborted) return;
+        if (error.message === GONE) return this.say(`This circle ${GONE}.`);
         this.say(`The connection was lost (${error.message}). It is tried again.`);
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN[Math.min(lost, AGAIN.length - 1)]));
@@ -167,7 +168,7 @@ class Following {
     else if (name === "message" && data.kind) {
       this.records.push(data);
       if ("place" in data) this.arriving.delete(data.path);
-    } else if (name === "end") this.over = true;
+    } else if (name === "end") this.arriving.clear();
     this.drawing ??= setTimeout(() => this.draw(), this.view ? STEADY : 0);
   }
 

@@ -142,7 +142,7 @@ function cut(path, piece) {
 
 function arrive(story, index, came) {
   const path = pathOf(story, index);
-  if (!path || !came.count) return;
+  if (!path || !came.count || ENDS.has(path.place)) return;
   const record = { kind: "thought", key: "", place: path.place };
   const kind = OWN.has(came.of) ? came.of : "thought";
   const piece = add(path, record, { kind, text: came.text, ids: [], count: came.count });
