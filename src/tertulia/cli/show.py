@@ -24,19 +24,35 @@ if TYPE_CHECKING:
 File = Annotated[FilePath, typer.Argument(metavar="JOURNAL", help="What --journal kept, or a file under a log folder.")]
 Name = Annotated[str | None, typer.Option(help="Which circle, where the journal holds several; such as q0/c0.")]
 AsLines = Annotated[bool, typer.Option("--lines", help="Plain lines, on a terminal too.")]
+Otlp = Annotated[FilePath | None, typer.Option(metavar="FILE", help="Write it as OpenTelemetry traces, OTLP as JSON.")]
 
 _KEY = re.compile(r"(.+)/(?:p\d+/\d+|meeting/\d+(?:/\d+)?|plan|survivor|verdict)")
 LONGEST = 5.0  # seconds that a terminal takes to show a run
 PAUSE = 0.1  # seconds between two records of a short run
 
 
-def show(journal: File, circle: Name = None, as_lines: AsLines = False, json_: options.Json = False) -> None:
+def show(
+    journal: File, circle: Name = None, as_lines: AsLines = False, json_: options.Json = False, otlp: Otlp = None
+) -> None:
     """Play a run again from its journal, as it was seen or in plain lines."""
     from tertulia.journal import reading
 
     story = read(journal, circle)
     with reading(story.name):
-        _tell(story, as_lines, json_)
+        if otlp is not None:
+            _export(story, otlp)
+        else:
+            _tell(story, as_lines, json_)
+
+
+def _export(story: Story, file: FilePath) -> None:
+    from tertulia.cli.otlp import traces
+    from tertulia.files import write_json
+
+    if file.resolve() == story.file.resolve():
+        raise TertuliaError(f"the traces would take the place of the journal {file}: give another file to --otlp")
+    write_json(file, traces(story, story.file.stat().st_mtime_ns))
+    say(f"traces: {file}")
 
 
 def _tell(story: Story, as_lines: bool, json_: bool) -> None:
@@ -88,7 +104,7 @@ class Story:
         for record in self.records:
             value = {name: item for name, item in record.items() if name != "key"}
             index = value.get("path") if "place" in value else None
-            for told in _step(record).told if index is not None else ():
+            for told in step_of(record).told if index is not None else ():
                 yield Event("tokens", index, told, live=False)
             yield Event(str(value.get("kind")), index, value, live=False)
 
@@ -119,7 +135,7 @@ class Story:
         for record in self.records:
             if "place" in record:
                 index, name = record["path"], record["key"].rpartition("/")[0]
-                paths.setdefault(index, Path(index, name, exact=record["mode"] == "ids")).apply(_step(record))
+                paths.setdefault(index, Path(index, name, exact=record["mode"] == "ids")).apply(step_of(record))
         told = [paths[index] for index in sorted(paths)]
         ends = self.settings.get("consensus_stop") or self.settings.get("settle")
         verdict = self.verdict or {"answer": None, "votes": {}, "spoke": 0, "tie": False, "settled": False}
@@ -167,7 +183,12 @@ def read(file: FilePath, name: str | None = None) -> Story:
     return Story(file, chosen, header, circles[chosen])
 
 
-def _step(record: Mapping[str, Any]) -> Step:
+def step_of(record: Mapping[str, Any]) -> Step:
+    """The step that a record of a path holds.
+
+    Raises:
+        TertuliaError: It holds none. One line.
+    """
     from tertulia.circle.path import Step
 
     try:
