@@ -64,7 +64,7 @@ def test_the_python_in_the_documents_runs(document: str, capsys: pytest.CaptureF
         code = elsewhere.sub('engine="scripted"', block).replace("observer=", 'engine="scripted", observer=')
         exec(compile(code, document, "exec"), {})
         assert capsys.readouterr().out.strip(), f"this says nothing:\n{block}"
-    assert len(blocks) == {"README.md": 2, "docs/python.md": 3}[document]
+    assert len(blocks) == {"README.md": 2, "docs/python.md": 4}[document]
 
 
 def test_no_tracked_file_knows_the_machine_it_was_written_on() -> None:
