@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -95,6 +96,17 @@ def test_openai_streams_a_response(server: Address, client: Any) -> None:
     thought = "".join(event.delta for event in events if event.type == "response.reasoning_summary_text.delta")
     assert final.output[0].summary[0].text == thought
     assert final.output_text
+
+
+def test_the_lines_of_the_documentation_run(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openai", reason="the openai package is not installed")
+    text = (Path(__file__).parent.parent / "docs" / "serve.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    with served() as open_to_all:
+        code = code.replace("http://127.0.0.1:8800", open_to_all.url).replace("leap/pebble", MODEL)
+        exec(compile(code, "docs/serve.md", "exec"), {})
+        told = capsys.readouterr().out
+        assert "1) 13+" in told and told.strip()[-1].isdigit()
 
 
 def test_openai_lists_models(client: Any) -> None:

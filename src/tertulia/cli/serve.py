@@ -11,6 +11,7 @@ from tertulia.cli import options
 from tertulia.cli.watching import View
 from tertulia.errors import TertuliaError
 
+AT_ONCE = 8
 Host = Annotated[str, typer.Option(help="Where it listens; from elsewhere only with keys.")]
 Port = Annotated[int, typer.Option(help="0: a free one.")]
 Keys = Annotated[Path | None, typer.Option(help="Who may ask: a key a line. Or TERTULIA_SERVE_KEYS.", metavar="FILE")]
@@ -18,7 +19,10 @@ Journals = Annotated[
     Path | None,
     typer.Option(help="A journal of each circle; without it the last 50 are kept in memory.", metavar="DIR"),
 ]
-AtOnce = Annotated[int, typer.Option(help="Circles under way at once, where the engine has slots for them.")]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(help=f"Circles under way at once, where the engine has slots for them: {AT_ONCE}; 1 for a GGUF file."),
+]
 Queue = Annotated[int, typer.Option(help="Circles that may wait; for more there is 429.")]
 PerKey = Annotated[int, typer.Option(help="Circles of one key, waiting ones included; 0: no bound of its own.")]
 MaxPaths = Annotated[int, typer.Option(help="Paths that a request may ask for.")]
@@ -26,6 +30,10 @@ MaxBudget = Annotated[int, typer.Option(help="Tokens of a path that a request ma
 MaxBody = Annotated[int, typer.Option(help="Bytes that a request may have.")]
 Drain = Annotated[float, typer.Option(help="Seconds for circles under way at SIGTERM or Ctrl-C.")]
 LogPrompts = Annotated[bool, typer.Option("--log-prompts", help="The log holds what is asked.")]
+
+
+class Beginning(View):
+    """Tells what comes before the first request, such as the load of a model."""
 
 
 @options.with_settings
@@ -38,7 +46,7 @@ def serve(
     port: Port = 8800,
     keys: Keys = None,
     journal_dir: Journals = None,
-    at_once: AtOnce = 8,
+    at_once: AtOnce = None,
     queue: Queue = 64,
     per_key: PerKey = 0,
     max_paths: MaxPaths = 64,
@@ -72,7 +80,8 @@ def serve(
         port=port,
         keys=keys_of(keys),
         journals=journal_dir,
-        at_once=at_once,
+        # A file's cache takes memory for every slot that is asked for, used or not.
+        at_once=at_once or (1 if model is not None and engine in (None, "embedded") else AT_ONCE),
         queue=queue,
         per_key=per_key,
         drain=drain,
@@ -82,7 +91,7 @@ def serve(
     )
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("tertulia.server").setLevel(logging.INFO)
-    view = View()
+    view = Beginning()
     asyncio.run(serve(asked, say=lambda line: print(line, flush=True), observer=view.observe))
 
 

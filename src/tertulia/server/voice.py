@@ -45,7 +45,8 @@ class Marks:
 class Voice:
     """Puts the events of one circle into the text of its reasoning.
 
-    Path 0 leads; where it comes to its end, the first path that still thinks goes on from where it is.
+    The path that first says something leads; where it comes to its end, another that still thinks goes on from where
+    it is.
 
     Args:
         opening: What opens a thought.
@@ -55,7 +56,9 @@ class Voice:
     def __init__(self, opening: str, closing: str) -> None:
         self._marks = (opening, closing)
         self._texts: dict[int, Marks] = {}
-        self._paths, self._lead, self._spoke, self._board = 1, 0, 0, False
+        self._paths, self._board = 1, False
+        self._lead: int | None = None
+        self._spoke: int | None = None
         self._ended: set[int] = set()
 
     def of(self, event: Event) -> str:
@@ -65,6 +68,8 @@ class Voice:
             self._paths, self._board = data["settings"]["paths"], data["settings"]["mode"] == "board"
         elif event.kind == "tokens" and path is not None and data["of"] == "thought":
             told = self._texts.setdefault(path, Marks(*self._marks)).feed(data["text"])
+            if self._lead is None and told.strip():
+                self._lead = self._spoke = path
             return self._leading(told) if path == self._lead and told else ""
         elif event.kind == "meeting":
             return f"\n[{line}]\n" if (line := self._meeting(data)) else ""
@@ -72,7 +77,8 @@ class Voice:
             return "".join(span["text"] for span in data.get("spans", ()) if span["kind"] == "heard")
         if path is not None and data.get("place") in ENDS:
             self._ended.add(path)
-            self._lead = min(set(range(self._paths)) - self._ended, default=self._lead)
+            if self._lead in self._ended:
+                self._lead = min(set(range(self._paths)) - self._ended, default=self._lead)
         return ""
 
     def _leading(self, text: str) -> str:
