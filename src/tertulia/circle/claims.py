@@ -6,15 +6,18 @@ was asked in a side branch. Nothing that was put into the path (prompt, cue, hea
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Literal
 
 from tertulia.answers.equivalence import group_answers
 from tertulia.answers.extract import extract_answer
 from tertulia.circle.path import Path, Span
+from tertulia.engines.base import Token
 from tertulia.model import ClaimPatterns
 
 LONGEST_VALUE = 80
@@ -317,6 +320,14 @@ def states_claim(path: Path, came: str, thought_step: str | None) -> bool:
     thought = (path.spans[-1].text if path.spans[-1].kind == "thought" else "") + came
     wanted = 2 if path.answering else 1
     return thought.endswith("\n") and len(_steps(thought_step, thought)) >= wanted
+
+
+def how_sure(tokens: Sequence[Token], claim: str) -> float | None:
+    """Geometric mean of the probabilities of the tokens that say the claim, 0 to 1; None where nobody gives them."""
+    ends = accumulate(len(token.text) for token in tokens)
+    said = [token.logprob for token, end in zip(tokens, ends, strict=True) if end - len(token.text) < len(claim)]
+    known = [logprob for logprob in said if logprob is not None]
+    return math.exp(sum(known) / len(known)) if known and len(known) == len(said) else None
 
 
 def short(value: str) -> str:

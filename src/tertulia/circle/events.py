@@ -29,3 +29,8 @@ class Event:
 
 
 Observer = Callable[[Event], None]
+
+
+def told_tokens(of: str, count: int, text: str) -> dict[str, Any]:
+    """The data of "tokens": how many came, their text, and the kind of span that they are, or "fork"."""
+    return {"count": count, "text": text, "of": of}

@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
 
+from tertulia.circle.events import told_tokens
+
 SpanKind = Literal["prompt", "thought", "cue", "summary", "heard", "answer"]
 SPAN_KINDS: tuple[str, ...] = get_args(SpanKind)
 GENERATED_KINDS = frozenset({"thought", "summary", "answer"})  # written by the model; the others are put in
@@ -57,11 +59,6 @@ class Span:
     def to_json(self) -> dict[str, Any]:
         """The span as one journal value."""
         return {"kind": self.kind, "ids": list(self.ids), "text": self.text, "count": self.count}
-
-
-def told_tokens(of: str, span: Span) -> dict[str, Any]:
-    """What an observer is told of tokens that came: how many, their text, and the kind of span, or "fork"."""
-    return {"count": span.count, "text": span.text, "of": of}
 
 
 @dataclass(slots=True)
@@ -136,7 +133,7 @@ class Step:
         spans = () if self.kind == "prompt" else self.spans
         made = [(span.kind, span) for span in spans if span.kind in GENERATED_KINDS]
         side = [(of, span) for of, span in ((self.held and self.held.kind, self.held), ("fork", self.fork)) if span]
-        return [told_tokens(str(of), span) for of, span in (*made, *side)]
+        return [told_tokens(str(of), span.count, span.text) for of, span in (*made, *side)]
 
     @property
     def generated(self) -> int:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from typing import Any
 
 from tertulia.circle.claims import AnswerReading
-from tertulia.circle.events import Event, Observer
-from tertulia.circle.path import Path, Span, SpanKind, told_tokens
-from tertulia.circle.segments import span_of
+from tertulia.circle.events import Event, Observer, told_tokens
+from tertulia.circle.path import Path, Span, SpanKind
 from tertulia.engines.base import Engine, EngineError, Generation, Request, Sampling, Token
 from tertulia.errors import TertuliaError
 from tertulia.journal import Journal
@@ -86,8 +83,8 @@ class Run:
 
     def prompt(self, path: int, *, meets: bool) -> str:
         """What a path is asked; one that meets is told what its meetings are, where the wording does that."""
-        wording = "{question}" if self.settings.free else self.wording.question
-        asked = self.led(path, fill(wording, question=self.question))
+        worded = fill("{question}" if self.settings.free else self.wording.question, question=self.question)
+        asked = self.led(path, worded)
         return asked + (self.wording.instruction if meets else "")
 
     def led(self, path: int, asked: str) -> str:
@@ -131,13 +128,9 @@ class Run:
         Raises:
             EngineError: The client gave up, or nothing came.
         """
-        stop_ids: tuple[int, ...] = ()
-        if stop_at_close and len(self.dialect.close_ids) == 1:
-            stop_ids = self.dialect.close_ids
-        elif stop_at_close and self.dialect.think_close:
-            stop = (*stop, self.dialect.think_close)
+        by_id = self.dialect.close_ids if stop_at_close and len(self.dialect.close_ids) == 1 else ()
+        by_text = (self.dialect.think_close,) if stop_at_close and self.dialect.think_close and not by_id else ()
         ends = self.dialect.stops if kind in ("thought", "answer") else ()
-        stop = (*stop, *ends)
         arriving: list[Token] = []
         self.arriving[path.index] = (None if fork else tuple(before), kind, arriving)
         closing = Closing(self.dialect, kind, self.engine.info.end_ids)
@@ -145,7 +138,8 @@ class Run:
         def on_tokens(tokens: Sequence[Token]) -> None:
             arriving.extend(tokens)
             for of, came in closing.parts(tokens):
-                self.tell("tokens", path.index, told_tokens("fork" if fork else of, span_of(kind, came)))
+                text = "".join(token.text for token in came)
+                self.tell("tokens", path.index, told_tokens("fork" if fork else of, len(came), text))
 
         request = Request(
             path=path.name,
@@ -154,8 +148,8 @@ class Run:
             max_tokens=limit,
             sampling=GREEDY if fork else self.settings.sampling,
             seed=derive(self.settings.seed, self.story, path.index, path.steps, kind),
-            stop=stop,
-            stop_ids=stop_ids,
+            stop=(*stop, *by_text, *ends),
+            stop_ids=by_id,
             logprobs=fork,
         )
         generation = await self.engine.generate(request, on_tokens=on_tokens)
@@ -197,14 +191,6 @@ def voices(profile: Profile, settings: Settings, wording: Wording) -> tuple[Word
     """
     name, codes = settings.words or profile.wording, settings.thought_languages
     return tuple(wording if code == wording.language else Wording.load(name, code) for code in codes)
-
-
-def how_sure(tokens: Sequence[Token], claim: str) -> float | None:
-    """Geometric mean of the probabilities of the tokens that say the claim, 0 to 1; None where nobody gives them."""
-    ends = accumulate(len(token.text) for token in tokens)
-    said = [token.logprob for token, end in zip(tokens, ends, strict=True) if end - len(token.text) < len(claim)]
-    known = [logprob for logprob in said if logprob is not None]
-    return math.exp(sum(known) / len(known)) if known and len(known) == len(said) else None
 
 
 def about(text: str) -> int:

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any, Literal
 
 from tertulia.answers.extract import boxed_rest, extract_answer
-from tertulia.circle.claims import stated_answer, states_claim
+from tertulia.circle.claims import how_sure, stated_answer, states_claim
 from tertulia.circle.frames import Heard
 from tertulia.circle.path import Path, Place, Span, Step
-from tertulia.circle.run import Run, about, how_sure
+from tertulia.circle.run import Run, about
 from tertulia.circle.segments import (
     before_close,
     find_close,

@@ -18,8 +18,9 @@ from tertulia.answers.equivalence import equivalent
 from tertulia.answers.extract import boxed_rest
 from tertulia.answers.voting import Verdict
 from tertulia.circle.circle import Circle, together
+from tertulia.circle.claims import how_sure
 from tertulia.circle.path import Path, Step
-from tertulia.circle.run import Run, how_sure
+from tertulia.circle.run import Run
 from tertulia.circle.segments import parts, step_of
 from tertulia.circle.thinker import LED_STOPS, LED_TOKENS
 from tertulia.methods import judge
