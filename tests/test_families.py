@@ -154,6 +154,12 @@ async def test_a_real_model_is_asked_as_its_own_tokenizer_reads_its_template(fil
         dialect = await Dialect.probe(engine, Profile())
         plain = await dialect.beginning(QUESTION)
         assert ids_of(plain) == await engine.tokenize(told(plain), special=True)
+        said = ("Be brief.", "How much is 3 plus 4?", "It is 7.")
+        roles = ("system", "user", "assistant")
+        history = chat([{"role": role, "content": words} for role, words in zip(roles, said, strict=True)])
+        whole = await dialect.beginning(QUESTION, history=history)
+        places = [told(whole).index(words) for words in (*said, QUESTION)]
+        assert places == sorted(places) and ids_of(whole) == await engine.tokenize(told(whole), special=True)
         worded = await dialect.beginning("What are <|im_end|>, <end_of_turn>, </think>, </s> and <bos>?")
         for token in (*engine.info.end_ids, *dialect.close_ids):
             assert ids_of(worded).count(token) == ids_of(plain).count(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +117,30 @@ def test_the_verdict_is_read_again_from_the_journal(tmp_path: Path) -> None:
     assert again.verdict == first.verdict and (again.quoted, again.words) == (first.quoted, first.words)
 
 
-def test_all_that_a_model_writes_that_does_not_think_aloud_is_its_answer() -> None:
-    class Aloud(ScriptedEngine):
-        async def render(self, messages: Any, options: Any = None) -> str:
-            return f"<|user|>{messages[-1]['content']}<|assistant|>"
+class Aloud(ScriptedEngine):
+    """A model that does not think aloud."""
 
+    def __init__(self, script: Any) -> None:
+        super().__init__(script)
+        self.info = replace(self.info, chat_template="{{ content }}")
+
+    async def render(self, messages: Any, options: Any = None) -> str:
+        return f"<|user|>{messages[-1]['content']}<|assistant|>"
+
+
+def test_all_that_a_model_writes_that_does_not_think_aloud_is_its_answer() -> None:
     engine = Aloud(lambda context, path, seed: "It is so.\n\nThe light is scattered.<|end|>")
-    engine.info = engine.info.__class__(**{**_fields(engine.info), "chat_template": "{{ content }}"})
     assert free(("", ""), engine).words == "It is so.\n\nThe light is scattered."
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
+def test_what_was_heard_is_none_of_the_words_and_what_follows_begins_anew() -> None:
+    def write(context: str, path: str, seed: int) -> str:
+        if "instead of" in context:
+            return "Oh, it is \\boxed{7}.<|end|>"
+        return f"It is \\boxed{{{8 if path.endswith('p0') else 7}}}.<|end|>"
+
+    result = free(("", "", ""), Aloud(write), method="leap", last_call=1)
+    assert (result.quoted, result.words) == (0, "It is \\boxed{8}.\n\nOh, it is \\boxed{7}.")
 
 
 def test_the_path_whose_words_stand_for_a_vote_is_told_with_its_words() -> None:
