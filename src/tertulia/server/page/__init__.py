@@ -24,7 +24,7 @@ __all__ = ["POLICY", "Told", "live_page", "page_of"]
 
 MODULES = (
     *("draw", "dom", "claims", "story", "layout", "stream", "lanes"),
-    *("reader", "meeting", "overview", "search", "view", "live", "main"),
+    *("reader", "meeting", "overview", "search", "legend", "keys", "view", "live", "main"),
 )
 """In this order: a module comes after those whose constants it needs while it is loaded."""
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)

@@ -72,7 +72,7 @@ export function groupsAt(story) {
   // The verdict first: what wins has the same colour wherever one looks.
   const won = story.answers.of(story.verdict?.answer);
   const stepwise = story.meetings.some((meeting) => [...meeting.claims.values()].some((claims) => claims.steps.size));
-  const most = stepwise ? won ?? story.answers.make("most", "as most", null) : null;
+  const most = stepwise ? (won ?? story.answers.make("most", "as most", null)) : null;
   for (const meeting of story.meetings) {
     const votes = stepwise ? mostHeld(meeting.claims) : null;
     meeting.groups = new Map();
@@ -142,10 +142,11 @@ export const EFFECTS = {
 export function effectOf(answers, meeting, hearer, told, after) {
   const mine = meeting.claims.get(hearer) ?? claimsOf(null);
   const step = pointOf(mine, told, after);
-  const valueOf = (claims) => (claims === null ? null : step === null ? claims.answer : claims.steps.get(step) ?? null);
+  const valueOf = (claims) =>
+    claims === null ? null : step === null ? claims.answer : (claims.steps.get(step) ?? null);
   const alike = (one, other) => (step === null ? answers.alike(one, other) : one !== null && one === other);
   const [before, now] = [valueOf(mine), valueOf(after)];
-  const right = (value) => (step === null && value !== null ? answers.of(value)?.right ?? null : null);
+  const right = (value) => (step === null && value !== null ? (answers.of(value)?.right ?? null) : null);
   const changed = now !== null && !alike(before, now);
   const turned = changed && before !== null && right(before) !== right(now);
   const sign = turned && answers.right ? (right(now) ? "helped" : "harmed") : null;
@@ -160,7 +161,7 @@ export function effectOf(answers, meeting, hearer, told, after) {
   };
   const who = told.peers.map(by);
   const strongest = Object.keys(EFFECTS).find((name) => who.includes(name));
-  const alone = changed && before !== null ? sign ?? "moved" : "consistent";
+  const alone = changed && before !== null ? (sign ?? "moved") : "consistent";
   const name = agreed || !who.length ? "consistent" : strongest === "consistent" ? alone : strongest;
   return { name, before, after: now, step, by };
 }

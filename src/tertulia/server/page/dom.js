@@ -8,7 +8,8 @@ export function h(name, given = {}, ...children) {
   for (const [key, value] of Object.entries(given)) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key === "style") for (const [property, set] of Object.entries(value)) element.style.setProperty(property, set);
+    else if (key === "style")
+      for (const [property, set] of Object.entries(value)) element.style.setProperty(property, set);
     else element.setAttribute(key, value === true ? "" : value);
   }
   put(element, ...children);
@@ -34,6 +35,13 @@ export function chip(group, text = null) {
   const label = text ?? group?.label ?? "no claim";
   const colour = group ? `claim-${group.colour}` : "no-claim";
   return h("span", { class: "chip", style: { "--chip": `var(--${colour})` } }, said(cutTo(label, 80)), sign);
+}
+
+// Scrolls a box, and nothing around it, until an element of it can be seen.
+export function bring(box, element, share = 0) {
+  if (!element) return;
+  const above = element.getBoundingClientRect().top - box.getBoundingClientRect().top;
+  box.scrollTop += above - share * box.clientHeight;
 }
 
 export const cutTo = (text, most) => (text.length > most ? `${text.slice(0, most)}…` : text);

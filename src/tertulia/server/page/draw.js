@@ -31,7 +31,11 @@ export function themeOf(element) {
 }
 
 function withAlpha(colour, alpha) {
-  return alpha === 1 ? colour : `${colour}${Math.round(alpha * 255).toString(16).padStart(2, "0")}`;
+  return alpha === 1
+    ? colour
+    : `${colour}${Math.round(alpha * 255)
+        .toString(16)
+        .padStart(2, "0")}`;
 }
 
 // A label no wider than this; "" where not even a letter fits.
@@ -54,6 +58,7 @@ const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u20
 export function shown(text) {
   return text.replace(HIDDEN, (letter) => {
     const code = letter.codePointAt(0);
-    return code < 0x20 ? String.fromCharCode(0x2400 + code) : `⟨${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+    const number = code.toString(16).toUpperCase().padStart(4, "0");
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : `⟨${number}⟩`;
   });
 }

@@ -7,8 +7,7 @@ import { fitted } from "./draw.js";
 const ARROWS = 160; // of one meeting; beyond that only those of a chosen path or meeting are drawn
 const PULSE = 900; // ms, of a lane that is at work
 
-export const fillOf = (theme, piece) =>
-  piece.cut ? theme.cut : theme.kinds[piece.kind] ?? theme.kinds.cue;
+export const fillOf = (theme, piece) => (piece.cut ? theme.cut : (theme.kinds[piece.kind] ?? theme.kinds.cue));
 
 export function drawScene(view) {
   const { context: c, layout, theme, width, height, scrollLeft, scrollTop } = view;
@@ -206,7 +205,7 @@ function drawEnd({ context: c, layout, theme }, path, until) {
   const x = layout.x(path.speaks) + 8;
   c.font = theme.strong;
   c.textBaseline = "middle";
-  const said = path.place === "finished" ? path.answer ?? "no answer" : path.place;
+  const said = path.place === "finished" ? (path.answer ?? "no answer") : path.place;
   const sign = path.group?.right === true ? " ✓" : path.group?.right === false && path.answer !== null ? " ✗" : "";
   c.fillStyle = path.answer === null ? theme.faint : theme.inkOf(path.group);
   c.fillText(fitted(c, said, 64) + sign, x, middle + 1);

@@ -39,14 +39,20 @@ class Live {
       const carried = key === null || /^[\x21-\x7e]+$/.test(key); // else no header can carry it
       const answer = carried ? await fetch(address, { headers, signal, cache: "no-store" }) : null;
       if (answer?.ok) return answer;
-      if (answer && answer.status !== 401) throw new Error(answer.status === 404 ? GONE : `the server said ${answer.status}`);
+      if (answer && answer.status !== 401)
+        throw new Error(answer.status === 404 ? GONE : `the server said ${answer.status}`);
       await this.wantKey(key !== null);
     }
   }
 
   wantKey(wrong) {
     this.wanted ??= new Promise((resolve) => {
-      const field = h("input", { type: "password", autocomplete: "off", "aria-label": "Key of the server", required: true });
+      const field = h("input", {
+        type: "password",
+        autocomplete: "off",
+        "aria-label": "Key of the server",
+        required: true,
+      });
       const form = h(
         "form",
         { class: "key" },
@@ -89,7 +95,13 @@ class Live {
   show(circles) {
     const now = this.chosen();
     const links = circles.map((circle) => entry(circle, textOf(circle.id) === now));
-    refill(this.list, h("h2", {}, "Circles"), links.length ? h("ul", {}, links) : h("p", { class: "faint" }, "None yet. Each question that is asked here is shown while it is thought about."));
+    refill(
+      this.list,
+      h("h2", {}, "Circles"),
+      links.length
+        ? h("ul", {}, links)
+        : h("p", { class: "faint" }, "None yet. Each question that is asked here is shown while it is thought about."),
+    );
     if (!now && circles.length) location.replace(`#${encodeURIComponent(textOf(circles[0].id))}`);
   }
 
@@ -107,7 +119,8 @@ class Live {
     this.stop?.abort();
     if (!id) return;
     this.stop = new AbortController();
-    for (const link of this.list.querySelectorAll("a")) link.toggleAttribute("aria-current", link.hash.slice(1) === encodeURIComponent(id));
+    for (const link of this.list.querySelectorAll("a"))
+      link.toggleAttribute("aria-current", link.hash.slice(1) === encodeURIComponent(id));
     this.hear(id, this.stop.signal);
   }
 
@@ -135,7 +148,10 @@ class Live {
 
 function entry(circle, current) {
   const state = textOf(circle.state);
-  const verdict = state === "done" ? chip(null, textOf(circle.verdict) || "no answer") : h("span", { class: `state ${state}` }, state);
+  const verdict =
+    state === "done"
+      ? chip(null, textOf(circle.verdict) || "no answer")
+      : h("span", { class: `state ${state}` }, state);
   return h(
     "li",
     {},
@@ -143,7 +159,13 @@ function entry(circle, current) {
       "a",
       { href: `#${encodeURIComponent(textOf(circle.id))}`, "aria-current": current ? "true" : null },
       h("span", { class: "question" }, said(cutTo(textOf(circle.question), 160))),
-      h("span", { class: "faint" }, [textOf(circle.preset) || textOf(circle.model), counted(whole(circle.tokens), "token")].filter(Boolean).join(" · ")),
+      h(
+        "span",
+        { class: "faint" },
+        [textOf(circle.preset) || textOf(circle.model), counted(whole(circle.tokens), "token")]
+          .filter(Boolean)
+          .join(" · "),
+      ),
       verdict,
     ),
   );

@@ -19,7 +19,10 @@ function start() {
     for (const told of circles) views.push(new View(tell(told, new Map(), answers)));
     for (const view of views) view.others = views.filter((other) => other !== view);
     if (views.length > 1) main.classList.add("compared");
-    put(main, views.map((view) => view.element));
+    put(
+      main,
+      views.map((view) => view.element),
+    );
     for (const view of views) view.resize();
   }
 }
@@ -57,6 +60,8 @@ function searchIn(views) {
 try {
   start();
 } catch (error) {
-  document.getElementById("main").append(h("p", { class: "trouble", role: "alert" }, `This page cannot show its circle: ${error.message}`));
+  document
+    .getElementById("main")
+    .append(h("p", { class: "trouble", role: "alert" }, `This page cannot show its circle: ${error.message}`));
   throw error;
 }

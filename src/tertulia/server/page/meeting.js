@@ -1,7 +1,7 @@
 // A meeting: claims side by side, how alike the thoughts were, what was told to each and what it did.
 
 import { EFFECTS } from "./claims.js";
-import { chip, counted, cutTo, h, number, refill, said } from "./dom.js";
+import { bring, chip, counted, cutTo, h, number, refill, said } from "./dom.js";
 import { OWN } from "./story.js";
 
 const COMPARED = 4000; // characters of a thought, from its end
@@ -24,15 +24,20 @@ export function openMeeting(panel, view, meeting, path = null) {
     h(
       "div",
       { class: "scroll", tabindex: "0" },
-      h("div", { class: "cards" }, claims.map((index) => card(view, meeting, story.paths[index], index === path))),
+      h(
+        "div",
+        { class: "cards" },
+        claims.map((index) => card(view, meeting, story.paths[index], index === path)),
+      ),
       matrix(story, meeting, claims),
     ),
   );
-  panel.querySelector(".card[aria-current]")?.scrollIntoView({ block: "nearest" });
+  bring(panel.querySelector(".scroll"), panel.querySelector(".card[aria-current]"));
 }
 
 function summary(meeting, told) {
-  return `${counted(meeting.heard.size, "path")} came, ${number(told)} of them ${told === 1 ? "was" : "were"} told something`;
+  const were = told === 1 ? "was" : "were";
+  return `${counted(meeting.heard.size, "path")} came, ${number(told)} of them ${were} told something`;
 }
 
 function card(view, meeting, path, current) {
@@ -75,8 +80,15 @@ function heardLine(told) {
   const whom = !told.peers.length
     ? "heard nobody"
     : `heard ${told.peers.length > 8 ? counted(told.peers.length, "peer") : `path ${told.peers.join(", ")}`}`;
-  const finding = { differ: "they differ", agree: "they agree", none: "nobody has a claim", doubt: "they agree, and it is to recheck" };
-  return [whom, finding[told.finding] ?? "", told.lie === true ? "a made-up difference" : ""].filter(Boolean).join(" · ");
+  const finding = {
+    differ: "they differ",
+    agree: "they agree",
+    none: "nobody has a claim",
+    doubt: "they agree, and it is to recheck",
+  };
+  return [whom, finding[told.finding] ?? "", told.lie === true ? "a made-up difference" : ""]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 // How alike the last stretches of thought before the meeting are, from 0 to 1: cosine of their counts of three letters.
@@ -84,15 +96,31 @@ function matrix(story, meeting, claims) {
   const paths = claims.slice(0, MATRIX).map((index) => story.paths[index]);
   if (paths.length < 2) return null;
   const profiles = paths.map((path) => profileOf(thoughtBefore(path, meeting)));
-  const head = h("tr", {}, h("th"), paths.map((path) => h("th", { scope: "col" }, String(path.index))));
+  const head = h(
+    "tr",
+    {},
+    h("th"),
+    paths.map((path) => h("th", { scope: "col" }, String(path.index))),
+  );
   const rows = paths.map((path, row) =>
-    h("tr", {}, h("th", { scope: "row" }, String(path.index)), paths.map((_, column) => cell(row === column ? null : cosine(profiles[row], profiles[column])))),
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, String(path.index)),
+      paths.map((_, column) => cell(row === column ? null : cosine(profiles[row], profiles[column]))),
+    ),
   );
   return h(
     "details",
     { open: true },
     h("summary", {}, "How alike their thoughts were"),
-    h("table", { class: "matrix" }, h("caption", { class: "faint" }, "Cosine of letter triples of the thought before this meeting, in %"), head, rows),
+    h(
+      "table",
+      { class: "matrix" },
+      h("caption", { class: "faint" }, "Cosine of letter triples of the thought before this meeting, in %"),
+      head,
+      rows,
+    ),
   );
 }
 

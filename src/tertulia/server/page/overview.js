@@ -11,15 +11,29 @@ export function openOverview(panel, view) {
   const { story } = view;
   refill(
     panel,
-    h("header", { class: "panel-head" }, h("div", {}, h("h3", {}, "The circle"), h("p", { class: "faint" }, said(state(story))))),
-    h("div", { class: "scroll", tabindex: "0" }, votes(story), tokens(story), effects(story), table(view), meetings(view)),
+    h(
+      "header",
+      { class: "panel-head" },
+      h("div", {}, h("h3", {}, "The circle"), h("p", { class: "faint" }, said(state(story)))),
+    ),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0" },
+      votes(story),
+      tokens(story),
+      effects(story),
+      table(view),
+      meetings(view),
+    ),
   );
 }
 
 export function state(story) {
   if (story.verdict) {
     const { note, settled } = story.verdict;
-    return ["over", counted(story.meetings.length, "meeting"), settled ? "settled early" : "", note].filter(Boolean).join(" · ");
+    return ["over", counted(story.meetings.length, "meeting"), settled ? "settled early" : "", note]
+      .filter(Boolean)
+      .join(" · ");
   }
   const ended = story.paths.filter((path) => path.over).length;
   return `no verdict yet: ${ended} of ${counted(story.paths.length, "path")} have ended`;
@@ -34,7 +48,11 @@ function votes(story) {
     "section",
     { class: "votes" },
     h("h4", {}, story.verdict ? "Answers" : "Claims so far"),
-    h("ul", {}, order.map(([group, size]) => bar(story, group, size))),
+    h(
+      "ul",
+      {},
+      order.map(([group, size]) => bar(story, group, size)),
+    ),
   );
 }
 
@@ -75,7 +93,8 @@ function effects(story) {
   }
   if (!counts.size) return null;
   const shown = Object.keys(EFFECTS).filter((name) => counts.has(name));
-  const line = (name) => h("li", {}, h("span", { class: `effect ${name}` }, `${name} ${counts.get(name)}`), ` ${EFFECTS[name]}`);
+  const line = (name) =>
+    h("li", {}, h("span", { class: `effect ${name}` }, `${name} ${counts.get(name)}`), ` ${EFFECTS[name]}`);
   return h("section", {}, h("h4", {}, "What was told, and what it did"), h("ul", { class: "plain" }, shown.map(line)));
 }
 
@@ -87,7 +106,11 @@ function table(view) {
     { class: "paths" },
     h("caption", {}, "Paths"),
     h("thead", {}, h("tr", {}, head)),
-    h("tbody", {}, story.paths.map((path) => row(view, path))),
+    h(
+      "tbody",
+      {},
+      story.paths.map((path) => row(view, path)),
+    ),
   );
 }
 
@@ -98,11 +121,15 @@ function row(view, path) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("button", { class: "link", onclick: () => view.choosePath(path.index) }, `Path ${path.index}`)),
+    h(
+      "th",
+      { scope: "row" },
+      h("button", { class: "link", onclick: () => view.choosePath(path.index) }, `Path ${path.index}`),
+    ),
     h("td", {}, chip(path.group, path.answer ?? (path.over ? "no answer" : null))),
     h("td", { class: "count" }, number(path.generated)),
     h("td", {}, whom.length > 4 ? counted(whom.length, "path") : whom.join(", ") || "nobody"),
-    h("td", {}, said(path.led ? `${place}, led to its answer` : place)),
+    h("td", { class: "place" }, said(path.led ? `${place}, led` : place)),
   );
 }
 
@@ -124,7 +151,18 @@ function meetings(view) {
 }
 
 function hearing(view, meeting, hearer, told) {
-  const open = h("button", { class: "link", onclick: () => view.chooseMeeting(meeting, hearer) }, String(meeting.index));
+  const open = h(
+    "button",
+    { class: "link", onclick: () => view.chooseMeeting(meeting, hearer) },
+    String(meeting.index),
+  );
   const { name } = meeting.effects.get(hearer);
-  return h("tr", {}, h("th", { scope: "row" }, open), h("td", {}, String(hearer)), h("td", {}, told.peers.join(", ")), h("td", {}, name));
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, open),
+    h("td", {}, String(hearer)),
+    h("td", {}, told.peers.join(", ")),
+    h("td", {}, name),
+  );
 }

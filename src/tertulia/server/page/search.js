@@ -31,10 +31,23 @@ export function openResults(panel, view, term) {
     h(
       "header",
       { class: "panel-head" },
-      h("div", {}, h("h3", {}, said(`“${term}”`)), h("p", { class: "faint", role: "status" }, `${counted(times, "place")} in ${counted(found.length, "piece")}${more}`)),
+      h(
+        "div",
+        {},
+        h("h3", {}, said(`“${term}”`)),
+        h(
+          "p",
+          { class: "faint", role: "status" },
+          `${counted(times, "place")} in ${counted(found.length, "piece")}${more}`,
+        ),
+      ),
       h("span", { class: "tools" }, view.closer()),
     ),
-    h("ol", { class: "scroll results", tabindex: "0" }, found.slice(0, MOST).map((one) => result(view, one, term))),
+    h(
+      "ol",
+      { class: "scroll results", tabindex: "0" },
+      found.slice(0, MOST).map((one) => result(view, one, term)),
+    ),
   );
 }
 

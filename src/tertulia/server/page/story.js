@@ -4,7 +4,7 @@
 import { Answers, claimsOf, effectOf, groupsAt } from "./claims.js";
 
 const MOST_PATHS = 4096;
-const STRENGTH = ["unknown", "consistent", "unaffected", "moved", "influenced", "harmed", "helped"]; // drawn in this order
+const STRENGTH = ["unknown", "consistent", "unaffected", "moved", "influenced", "harmed", "helped"]; // last is on top
 
 export const ENDS = new Set(["finished", "stopped", "failed"]);
 export const OWN = new Set(["thought", "summary", "answer"]);
@@ -12,7 +12,8 @@ export const OWN = new Set(["thought", "summary", "answer"]);
 export const whole = (value, otherwise = 0) => (Number.isSafeInteger(value) && value >= 0 ? value : otherwise);
 export const listOf = (value) => (Array.isArray(value) ? value : []);
 export const objectOf = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
-export const textOf = (value) => (typeof value === "string" ? value : ["number", "boolean"].includes(typeof value) ? `${value}` : "");
+export const textOf = (value) =>
+  typeof value === "string" ? value : ["number", "boolean"].includes(typeof value) ? `${value}` : "";
 
 // One circle: `told` has name, header, records; perhaps `same` and `right`, which the program worked out for answers.
 // `arriving` are tokens that have come and are in no record yet, by path: {count, text}. Circles that are set side by
@@ -172,7 +173,8 @@ function meet(story, record) {
     const peers = listOf(what.peers).filter((peer) => pathOf(story, peer));
     meeting.heard.set(path.index, { ...what, text: textOf(what.text), finding: textOf(what.finding), peers });
   }
-  for (const path of story.paths) meeting.moments.set(path.index, { column: path.column, at: path.columns[path.column] });
+  for (const path of story.paths)
+    meeting.moments.set(path.index, { column: path.column, at: path.columns[path.column] });
   meeting.column = Math.max(0, ...[...meeting.heard.keys()].map((index) => story.paths[index].column));
   for (const index of meeting.heard.keys()) {
     const path = story.paths[index];

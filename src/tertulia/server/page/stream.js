@@ -17,7 +17,8 @@ export function drawStream(view, until) {
     const right = x + layout.widths[at] * layout.scale;
     for (const run of runsOf(column, column)) drawRun(view, run, x, right, thread);
     const next = columns[at + 1];
-    if (next) for (const run of runsOf(column, next)) drawRun(view, run, right, layout.x(layout.starts[at + 1]), thread);
+    if (next)
+      for (const run of runsOf(column, next)) drawRun(view, run, right, layout.x(layout.starts[at + 1]), thread);
     drawLabels(view, column.groups, x, right, AXIS + 2, thread);
   });
   c.restore();
