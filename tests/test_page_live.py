@@ -60,6 +60,9 @@ def test_a_circle_is_seen_while_it_thinks_and_when_it_is_over(browser: Any) -> N
         first = tokens(looked)
         looked.page.wait_for_function(MORE, arg=first)
         assert "no verdict yet" in looked.page.locator(".verdict").inner_text()
+        looked.panel.get_by_role("button", name="Path 0").first.click()
+        read = len(looked.panel.locator(".text").text_content() or "")
+        looked.page.wait_for_function("(than) => document.querySelector('.text').textContent.length > than", arg=read)
         said = answer()
         verdict = looked.page.locator(".verdict .chip")
         verdict.wait_for()
@@ -67,7 +70,6 @@ def test_a_circle_is_seen_while_it_thinks_and_when_it_is_over(browser: Any) -> N
         looked.page.locator(".circles a .chip").wait_for()
         listed = server.get("/circles").json()[0]
         assert tokens(looked) == listed["tokens"] and listed["state"] == "done"
-        looked.panel.get_by_role("button", name="Path 0").first.click()
         assert QUESTION in (looked.panel.locator(".block p").first.text_content() or "")
         assert looked.troubles == []
         looked.page.close()

@@ -160,8 +160,8 @@ export function effectOf(answers, meeting, hearer, told, after) {
     return sign ?? (alike(theirs, now) ? "influenced" : "moved");
   };
   const who = told.peers.map(by);
-  const strongest = Object.keys(EFFECTS).find((name) => who.includes(name));
-  const alone = changed && before !== null ? (sign ?? "moved") : "consistent";
+  const strongest = Object.keys(EFFECTS).find((effect) => who.includes(effect));
+  const alone = now === null ? "unknown" : changed && before !== null ? (sign ?? "moved") : "consistent";
   const name = agreed || !who.length ? "consistent" : strongest === "consistent" ? alone : strongest;
   return { name, before, after: now, step, by };
 }

@@ -33,8 +33,13 @@ export const said = (text, name = "span") => h(name, { class: "said", dir: "auto
 export function chip(group, text = null) {
   const sign = group?.right === true ? " ✓" : group?.right === false ? " ✗" : "";
   const label = text ?? group?.label ?? "no claim";
-  const colour = group ? `claim-${group.colour}` : "no-claim";
-  return h("span", { class: "chip", style: { "--chip": `var(--${colour})` } }, said(cutTo(label, 80)), sign);
+  if (!group) return h("span", { class: "chip none" }, said(cutTo(label, 80)));
+  return h(
+    "span",
+    { class: "chip", style: { "--chip": `var(--claim-${group.colour})` } },
+    said(cutTo(label, 80)),
+    sign,
+  );
 }
 
 // Scrolls a box, and nothing around it, until an element of it can be seen.

@@ -163,8 +163,18 @@ function drawArrows(view, meeting, until) {
     const mine = chosen.path !== null && (chosen.path === arrow.hearer || chosen.path === arrow.peer);
     if (!near && !mine) continue;
     const faint = arrow.effect === "consistent" || arrow.effect === "unknown";
-    const crowded = told.length > 24;
-    c.globalAlpha = faint ? (mine ? 0.5 : crowded ? 0.12 : 0.3) : chosen.path === null || mine ? 0.95 : 0.35;
+    const crowded = told.length > 24 || (layout.story.board && layout.story.meetings.length > 16);
+    c.globalAlpha = faint
+      ? mine
+        ? 0.5
+        : crowded
+          ? 0.12
+          : 0.3
+      : chosen.path === null || mine
+        ? crowded
+          ? 0.75
+          : 0.95
+        : 0.35;
     c.strokeStyle = c.fillStyle = theme.effects[arrow.effect];
     c.lineWidth = faint ? 1 : crowded ? 1.4 : 2;
     drawArrow(c, ...endsOf(layout, arrow), done, !faint);
@@ -248,9 +258,9 @@ function drawMarks({ context: c, layout, theme, chosen }, until) {
     const { clock, end } = layout.crossing(meeting);
     if (clock > until) continue;
     const x = layout.x((clock + end) / 2);
-    const label = layout.story.board ? "·" : `meeting ${meeting.index}`;
+    const label = layout.story.board ? "" : `meeting ${meeting.index}`;
     const wide = c.measureText(label).width + 12;
-    const words = x - wide / 2 > free;
+    const words = label && x - wide / 2 > free;
     c.fillStyle = chosen.meeting === meeting ? theme.focus : theme.faint;
     if (words) {
       c.fillText(label, x, 13);

@@ -3,23 +3,26 @@
 import { AXIS, STREAM } from "./layout.js";
 import { fitted } from "./draw.js";
 
+const SOFT = 12; // px at most, in which a thread goes over where no gap is left for it
+
 export function drawStream(view, until) {
   const { context: c, layout, story } = view;
   const thread = STREAM / Math.max(1, story.paths.length);
-  const columns = placesOf(story);
+  const slices = (layout.slices ??= slicesOf(layout));
   const far = layout.x(Math.min(until, layout.total));
   c.save();
   c.beginPath();
   c.rect(view.scrollLeft, 0, far - view.scrollLeft, AXIS + STREAM + 6);
   c.clip();
-  columns.forEach((column, at) => {
-    const x = layout.x(layout.starts[at]);
-    const right = x + layout.widths[at] * layout.scale;
-    for (const run of runsOf(column, column)) drawRun(view, run, x, right, thread);
-    const next = columns[at + 1];
-    if (next)
-      for (const run of runsOf(column, next)) drawRun(view, run, right, layout.x(layout.starts[at + 1]), thread);
-    drawLabels(view, column.groups, x, right, AXIS + 2, thread);
+  slices.forEach((slice, at) => {
+    const next = slices[at + 1];
+    const [x, end] = [layout.x(slice.clock), layout.x(slice.end)];
+    const soft = next && next.clock === slice.end ? Math.min(SOFT, (end - x) / 2) : 0;
+    const over = next ? layout.x(next.clock) : end;
+    if (over < view.scrollLeft || x > view.scrollLeft + view.width) return;
+    for (const run of runsOf(slice, slice)) drawRun(view, run, x, end - soft, thread);
+    if (next) for (const run of runsOf(slice, next)) drawRun(view, run, end - soft, over, thread);
+    drawLabels(view, slice.groups, x, end - soft, AXIS + 2, thread);
   });
   c.restore();
 }
@@ -68,24 +71,48 @@ function drawLabels({ context: c, theme, story }, groups, x, right, top, thread)
   }
 }
 
-// For each column the row of each path's thread, and the group it is of. Threads of a group keep their order, so that
-// only those cross that go over.
-function placesOf(story) {
+// From one change to the next, the row of each path's thread and the group it is of: {clock, end, rows, groups}.
+// Threads of a group keep their order, so that only those cross that go over.
+function slicesOf(layout) {
+  const { story } = layout;
+  const slices = story.board ? momentsOf(layout) : columnsOf(layout);
   let before = new Map(story.paths.map((path) => [path.index, path.index]));
-  return Array.from({ length: story.columns }, (_, column) => {
-    const groups = new Map(story.paths.map((path) => [path.index, groupIn(path, column)]));
+  for (const slice of slices) {
     const rows = new Map();
     const order = [...before.keys()].sort((one, other) => before.get(one) - before.get(other));
-    for (const [group] of sizesOf(story, groups)) {
-      for (const index of order) if ((groups.get(index) ?? null) === group) rows.set(index, rows.size);
+    for (const [group] of sizesOf(story, slice.groups)) {
+      for (const index of order) if ((slice.groups.get(index) ?? null) === group) rows.set(index, rows.size);
     }
-    before = rows;
-    return { rows, groups };
-  });
+    slice.rows = before = rows;
+  }
+  return slices;
 }
 
 // A path that has ended keeps its answer; one that has not come so far claims nothing there.
-const groupIn = (path, column) => (column < path.groups.length ? path.groups[column] : path.over ? path.group : null);
+function columnsOf({ story, starts, widths }) {
+  const groupIn = (path, at) => (at < path.groups.length ? path.groups[at] : path.over ? path.group : null);
+  return starts.map((clock, at) => ({
+    clock,
+    end: clock + widths[at],
+    groups: new Map(story.paths.map((path) => [path.index, groupIn(path, at)])),
+  }));
+}
+
+// In board mode paths change one by one.
+function momentsOf({ story, total }) {
+  const ends = new Set([0, total]);
+  for (const path of story.paths) for (const { to } of path.stretches) ends.add(Math.min(to, total));
+  const clocks = [...ends].sort((one, other) => one - other);
+  const groupAt = (path, clock) => {
+    const stretch = path.stretches.find(({ from, to }) => from <= clock && clock < to);
+    return stretch ? stretch.group : path.over ? path.group : null;
+  };
+  return clocks.slice(0, -1).map((clock, at) => ({
+    clock,
+    end: clocks[at + 1],
+    groups: new Map(story.paths.map((path) => [path.index, groupAt(path, clock)])),
+  }));
+}
 
 // The groups in their order, with how many paths are of each; those of no claim come last.
 function sizesOf(story, groups) {
