@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tertulia.cli import app
+from tertulia.cli import app, main
 from tertulia.server.page import script
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,13 @@ def test_every_option_that_is_shown_is_one() -> None:
     for verb, rest in re.findall(r"^tertulia (\w+)(.*?)(?:\s#.*)?$", TEXT, re.MULTILINE):
         known = {name for parameter in verbs[verb].params for name in parameter.opts}
         assert set(re.findall(r"(?<=\s)--?[a-z]+", rest)) <= known
+
+
+def test_the_demo_opens_without_an_engine(tmp_path: Path) -> None:
+    demo = ROOT / "docs" / "demo.journal.jsonl"
+    assert demo.stat().st_size < 200_000
+    assert main(["view", str(demo), "--gold", "13", "-o", str(tmp_path / "demo.html")]) == 0
+    assert "Lena buys 3 boxes" in (tmp_path / "demo.html").read_text("utf-8")
 
 
 def test_the_modules_are_plain_and_short() -> None:
