@@ -64,15 +64,18 @@ async def test_bytes_without_tokens_are_no_progress(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_a_path_that_stalls_again_and_again_is_given_up_with_the_tokens_it_has(kind: str) -> None:
+async def test_a_path_that_stalls_again_and_again_is_given_up_with_the_tokens_it_has(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: low)
     troubles = deque([Trouble(stall_after=3)] * 50)
-    async with asyncio.timeout(20), serving(kind, troubles=troubles, progress=0.1, patience=0.25) as (fake, engine):
+    async with asyncio.timeout(60), serving(kind, troubles=troubles, progress=0.5, patience=1.2) as (fake, engine):
         generation = await ask(fake, engine)
         assert generation.finish == "cut"
         assert WHOLE.startswith(generation.text)
-        with pytest.raises(EngineError, match=r"nothing new for 0\.1 s"):
+        with pytest.raises(EngineError, match=r"nothing new for 0\.5 s"):
             await ask(fake, engine)
-        assert len(fake.bodies) <= 4, "each costs 0.1 s of one patience of 0.25 s, but for the last of each"
+        assert len(fake.bodies) == 4, "each costs 0.5 s of one patience of 1.2 s: three, and one that finds it gone"
         fake.troubles.clear()
         assert (await ask(fake, engine, "another path")).text == WHOLE
 

@@ -163,7 +163,7 @@ class HttpEngine:
 
     async def _exchange(self, work: Continuation, stop_texts: Sequence[str], slot: int | None) -> Retryable | None:
         """Ask for what is missing and take in what comes, also when this fails; the failure, if it may pass."""
-        request = work.rest(self._dialect.slice_tokens)
+        request = work.rest(self._dialect.slice_tokens, self._dialect.first)
         part = Part(prompt=request.ids, most=request.max_tokens, text=self.info.mode == "text")
         reader = Reader(self._take, part, self._pieces.now, work)
         failure = None

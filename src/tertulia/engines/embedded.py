@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from tertulia.engines.beginnings import Beginnings, ReadsOnce
-from tertulia.engines.gguf import GgufFacts
 from tertulia.engines.loading import SPARE_CONNECTIONS, check, loaded
-from tertulia.engines.memory import MemoryPlan
 from tertulia.engines.progress import Tell, untold
+
+SMALL = 50_000_000  # bytes of a model that writes a whole stretch before anybody has waited
 
 
 class EmbeddedEngine(ReadsOnce):
@@ -35,9 +35,6 @@ class EmbeddedEngine(ReadsOnce):
         EngineError: A number is out of bounds. When it is entered: there is no such model, it does not fit into
             memory, or llama.cpp cannot load it.
     """
-
-    facts: GgufFacts
-    plan: MemoryPlan
 
     def __init__(
         self,
@@ -72,6 +69,7 @@ class EmbeddedEngine(ReadsOnce):
         self._address.url = self._loaded.url
         try:
             await super().__aenter__()
+            self._dialect.first = self._dialect.first if self.facts.size > SMALL else 0
             # A server that is closed before its loop has begun never ends; this answer comes from the loop.
             await self.busy()
         except BaseException:

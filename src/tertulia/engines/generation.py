@@ -48,14 +48,15 @@ class Continuation:
         self.silent = False
         self._tally = Tally(request)
 
-    def rest(self, longest: int | None) -> Request:
-        """What is still to be asked, at most `longest` tokens of it."""
+    def rest(self, longest: int | None, first: int = 0) -> Request:
+        """What is still to be asked: at most `longest` tokens of it; `first` to begin with, then as many again."""
         left = self._left - self._tally.count
+        most = min(longest or left, max(first, len(self.tokens)) if first else left)
         return replace(
             self.request,
             ids=self.request.ids + tuple([token.id for token in self.tokens if token.id != TEXT_ID]),
             text=self.request.text + "".join([token.text for token in self.tokens]),
-            max_tokens=left if longest is None else min(left, longest),
+            max_tokens=min(left, most),
             seed=self.request.seed + GOLDEN * len(self.tokens),
         )
 

@@ -18,14 +18,15 @@ TOLD = "tokens stop_type stopping_word truncated tokens_evaluated timings/cache_
 class LlamaCpp(Dialect):
     """Ids in, ids out, a slot for each path, in stretches of 128 tokens instead of one stream.
 
-    Its stream drops the ids of tokens that end inside a character, which would lose tokens of every script
-    that is split over several of them; a whole answer holds all. It is faster as well: on a small model an
-    event a token costs the server as much as the token. What a stretch has evaluated stays in the slot, so
-    the next one evaluates a single token again. A cut connection loses what the present stretch had.
+    Its stream drops the ids of tokens that end inside a character, which would lose tokens of every script that
+    is split over several of them; a whole answer holds all. It is faster as well: on a small model an event a
+    token costs the server as much as the token. What a stretch has evaluated stays in the slot, so the next one
+    evaluates a single token again. A cut connection loses what the present stretch had.
     """
 
     name = "llama.cpp"
     slice_tokens = 128
+    first = 8
     streams: ClassVar[bool] = False
     stop_ids = False
 

@@ -85,6 +85,7 @@ class Dialect:
         name: The dialect's name.
         mode: Whether ids travel.
         slice_tokens: Longest stretch asked for at once, None for the whole.
+        first: Longest of the first ones, so that who waits sees something soon; 0 for as long as any.
         streams: Whether the answer is a stream of events.
         stop_ids: Whether the server stops at ids.
     """
@@ -92,6 +93,7 @@ class Dialect:
     name: ClassVar[str]
     mode: ClassVar[Mode] = "ids"
     slice_tokens: int | None = None
+    first: int = 0
     streams: ClassVar[bool] = True
     stop_ids: ClassVar[bool] = True
 
