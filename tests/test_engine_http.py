@@ -28,6 +28,11 @@ STREAMS = ("vllm", "sglang", "openai")
 OPTIONS = ("first_byte", "progress", "retries", "patience", "max_connections")
 
 
+@pytest.fixture(autouse=True)
+def stretches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LlamaCpp, "first", 0)
+
+
 @asynccontextmanager
 async def serving(kind: str, **more: Any) -> AsyncIterator[tuple[Fake, HttpEngine]]:
     options = {name: more.pop(name) for name in OPTIONS if name in more}
@@ -158,6 +163,16 @@ async def test_a_llama_that_is_cut_goes_on_with_the_stretch_it_was_in(monkeypatc
         lengths = [len(body["prompt"]) for body in fake.bodies]
         assert lengths[1] == lengths[2] == lengths[3] == lengths[0] + 60
         assert (generation.prompt_tokens, generation.cached_tokens) == (lengths[0], lengths[0] - 1)
+
+
+async def test_the_first_stretches_are_short_so_that_who_waits_sees_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    async with serving("llama.cpp") as (fake, engine):
+        told: list[int] = []
+        generation = await ask(fake, engine, on_tokens=lambda tokens: told.append(len(tokens)))
+        assert generation.ids == await fake.story()
+        assert [body["n_predict"] for body in fake.bodies[:4]] == [8, 8, 16, 32]
+        assert told[:3] == [8, 8, 16] and sum(told) == generation.count
 
 
 async def test_a_llama_that_takes_too_long_is_asked_for_less_at_once() -> None:
