@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tertulia import settings
+from tertulia.engines.llama import LlamaCpp
 
 os.environ["TERTULIA_NO_PROBE"] = "1"
 
@@ -20,3 +21,9 @@ def _names_as_packaged() -> Iterator[None]:
     yield
     for names, known in zip(lists, before, strict=True):
         names[:] = known
+
+
+@pytest.fixture(autouse=True)
+def stretches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generation of llama.cpp is one request where it is short, so that tests can count requests."""
+    monkeypatch.setattr(LlamaCpp, "first", 0)

@@ -28,11 +28,6 @@ STREAMS = ("vllm", "sglang", "openai")
 OPTIONS = ("first_byte", "progress", "retries", "patience", "max_connections")
 
 
-@pytest.fixture(autouse=True)
-def stretches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LlamaCpp, "first", 0)
-
-
 @asynccontextmanager
 async def serving(kind: str, **more: Any) -> AsyncIterator[tuple[Fake, HttpEngine]]:
     options = {name: more.pop(name) for name in OPTIONS if name in more}
@@ -166,7 +161,7 @@ async def test_a_llama_that_is_cut_goes_on_with_the_stretch_it_was_in(monkeypatc
 
 
 async def test_the_first_stretches_are_short_so_that_who_waits_sees_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(LlamaCpp, "first", 8)
     async with serving("llama.cpp") as (fake, engine):
         told: list[int] = []
         generation = await ask(fake, engine, on_tokens=lambda tokens: told.append(len(tokens)))

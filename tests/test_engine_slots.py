@@ -5,18 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 
-import pytest
-
 from tertulia.engines.base import Generation
-from tertulia.engines.llama import LlamaCpp
 from test_engine_http import WHOLE, ask, serving
 
 MODEST = {"retries": 0, "progress": 20.0, "first_byte": 20.0}
-
-
-@pytest.fixture(autouse=True)
-def stretches_of_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LlamaCpp, "first", 0)
 
 
 async def test_a_hundred_questions_share_eight_slots() -> None:
