@@ -18,9 +18,14 @@ from typing import Any
 import httpx
 import pytest
 
+from engine_fakes import Fake
 from serving import QUESTION, Address, asked, events, served, thinker, until
+from tertulia.engines.base import Generation, OnTokens, Request
+from tertulia.engines.client import HttpEngine
+from tertulia.engines.scripted import ScriptedEngine
 from tertulia.journal import read_journal
 from tertulia.server.refusals import Refusal
+from tertulia.server.serving import Served, serve
 from tertulia.server.turns import Turns
 
 SLOW = """
@@ -149,11 +154,22 @@ def test_a_circle_is_listed_and_its_journal_read(kept: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kept", ["in memory", "in a folder"])
 def test_a_circle_is_watched_while_it_goes_on(kept: str, tmp_path: Path) -> None:
-    with served(thinker(delay=0.002), journals=tmp_path if kept == "in a folder" else None) as server:
+    watched = threading.Event()
+
+    class Waits(ScriptedEngine):
+        async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+            await asyncio.to_thread(watched.wait)
+            return await super().generate(request, on_tokens=on_tokens)
+
+    with served(Waits(), journals=tmp_path if kept == "in a folder" else None) as server:
         begun = begin(server, stream=True)
         until(lambda: server.get("/circles").json())
         name = server.get("/circles").json()[0]["id"]
-        told = server.get(f"/circles/{name}/events").text
+        with httpx.stream("GET", f"{server.url}/circles/{name}/events", timeout=60) as answer:
+            pieces = answer.iter_text()
+            told = next(pieces)
+            watched.set()
+            told += "".join(pieces)
         blocks = [block.splitlines() for block in told.split("\n\n")]
         lines = [block[0].removeprefix("data: ") for block in blocks if block and block[0].startswith("data: ")]
         tokens = [json.loads(block[1][6:]) for block in blocks if block and block[0] == "event: tokens"]
@@ -198,6 +214,52 @@ def test_what_is_under_way_at_sigterm_is_finished() -> None:
         assert events(told[0])[-1]["choices"][0]["finish_reason"] == "stop"
         with pytest.raises(httpx.ConnectError):
             server.get("/health")
+
+
+def test_what_does_not_come_to_its_end_in_time_is_ended_with_the_server() -> None:
+    engine = thinker(delay=NEVER)
+    with served(engine, drain=0.2) as server:
+        connection = begin(server, stream=True)
+        until(lambda: engine.running == 8)
+    assert engine.running == 0
+    with connection:
+        assert b'"role": "assistant"' in connection.recv(10_000)
+
+
+async def test_an_engine_that_goes_away_is_an_error_and_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HttpEngine.__init__.__kwdefaults__, "retries", 0)
+    told: list[str] = []
+    started: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    async with httpx.AsyncClient(timeout=60) as client:
+        async with Fake("llama.cpp", slots=8, stories=1).serving() as fake:
+            wanted = Served(engine=fake.url, port=0, settings={"paths": 2, "budget": 600})
+            serving = asyncio.create_task(serve(wanted, say=told.append, started=started.set_result))
+            server = await started
+            found = re.search(r"(http://\S+:\d+)/v1 \((\S+),", told[0])
+            assert found
+            url, name = found.groups()
+            body = asked(model=name)
+            assert (await client.get(f"{url}/ready")).status_code == 200
+            assert (await client.post(f"{url}/v1/chat/completions", json=body)).status_code == 200
+        for path, status in (("/ready", 503), ("/health", 200)):
+            assert (await client.get(f"{url}{path}")).status_code == status
+        answer = await client.post(f"{url}/v1/chat/completions", json=body)
+        assert answer.status_code == 502 and answer.json()["error"]["code"] == "engine_error"
+        server.should_exit = True
+        await serving
+
+
+def test_a_request_whose_journal_is_of_another_run_is_refused(tmp_path: Path) -> None:
+    again = {"Idempotency-Key": "mine"}
+    with served(journals=tmp_path) as server:
+        assert server.chat(headers=again).status_code == 200
+    with served(journals=tmp_path, settings={"paths": 3}) as server:
+        answer = server.chat(headers=again)
+        assert answer.status_code == 422 and str(tmp_path) not in answer.text
+        (file,) = tmp_path.glob("*.jsonl")
+        file.write_text("no journal", "utf-8")
+        answer = server.chat(headers=again)
+        assert answer.status_code == 503 and str(tmp_path) not in answer.text
 
 
 def test_no_prompt_is_in_the_log_unless_it_is_asked_for() -> None:

@@ -114,6 +114,16 @@ def test_a_question_longer_than_the_context_says_so(server: Address) -> None:
         assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("more", [{"language": "xx"}, {"tongues": ["en", "xx"]}, {"control": "nothing"}])
+def test_what_no_words_are_there_for_is_refused_before_a_stream_begins(server: Address, more: dict[str, Any]) -> None:
+    answer = server.chat(stream=True, tertulia=more)
+    assert answer.status_code == 400 and error_of(answer)["type"] == "invalid_request_error"
+
+
+def test_a_setting_that_is_null_is_as_if_it_were_not_there(server: Address) -> None:
+    assert server.chat(tertulia={"seed": None, "paths": None, "budget": None}).status_code == 200
+
+
 def test_an_unknown_place_and_a_wrong_method_have_errors_too(server: Address) -> None:
     assert error_of(server.get("/v1/nothing"))["message"].startswith("GET /v1/nothing")
     assert server.get("/v1/nothing").status_code == 404

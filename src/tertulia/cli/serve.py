@@ -13,7 +13,7 @@ from tertulia.errors import TertuliaError
 
 AT_ONCE = 8
 Host = Annotated[str, typer.Option(help="Where it listens; from elsewhere only with keys.")]
-Port = Annotated[int, typer.Option(help="0: a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")]
 Keys = Annotated[Path | None, typer.Option(help="Who may ask: a key a line. Or TERTULIA_SERVE_KEYS.", metavar="FILE")]
 Journals = Annotated[
     Path | None,
@@ -21,14 +21,16 @@ Journals = Annotated[
 ]
 AtOnce = Annotated[
     int | None,
-    typer.Option(help=f"Circles under way at once, where the engine has slots for them: {AT_ONCE}; 1 for a GGUF file."),
+    typer.Option(
+        min=1, help=f"Circles under way at once, where the engine has slots for them: {AT_ONCE}; 1 for a GGUF file."
+    ),
 ]
-Queue = Annotated[int, typer.Option(help="Circles that may wait; for more there is 429.")]
-PerKey = Annotated[int, typer.Option(help="Circles of one key, waiting ones included; 0: no bound of its own.")]
-MaxPaths = Annotated[int, typer.Option(help="Paths that a request may ask for.")]
-MaxBudget = Annotated[int, typer.Option(help="Tokens of a path that a request may ask for.")]
-MaxBody = Annotated[int, typer.Option(help="Bytes that a request may have.")]
-Drain = Annotated[float, typer.Option(help="Seconds for circles under way at SIGTERM or Ctrl-C.")]
+Queue = Annotated[int, typer.Option(min=0, help="Circles that may wait; for more there is 429.")]
+PerKey = Annotated[int, typer.Option(min=0, help="Circles of one key, waiting ones included; 0: no bound of its own.")]
+MaxPaths = Annotated[int, typer.Option(min=1, help="Paths that a request may ask for.")]
+MaxBudget = Annotated[int, typer.Option(min=1, help="Tokens of a path that a request may ask for.")]
+MaxBody = Annotated[int, typer.Option(min=1, help="Bytes that a request may have.")]
+Drain = Annotated[float, typer.Option(min=0.0, help="Seconds for circles under way at SIGTERM or Ctrl-C.")]
 LogPrompts = Annotated[bool, typer.Option("--log-prompts", help="The log holds what is asked.")]
 
 
@@ -87,7 +89,7 @@ def serve(
         drain=drain,
         limits=Limits(max_paths, max_budget, max_body),
         told_prompts=log_prompts,
-        settings=_settings(given),
+        settings=settings_of(given),
     )
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("tertulia.server").setLevel(logging.INFO)
@@ -95,7 +97,7 @@ def serve(
     asyncio.run(serve(asked, say=lambda line: print(line, flush=True), observer=view.observe))
 
 
-def _settings(given: dict[str, Any]) -> dict[str, Any]:
+def settings_of(given: dict[str, Any]) -> dict[str, Any]:
     """Settings as the shell gives them, in the types that they have."""
     if str(given.get("every", "")).isdigit():
         given["every"] = int(given["every"])

@@ -83,8 +83,10 @@ class Endpoint:
         """`GET /ready`: it takes requests, and its engine answers."""
         if self.ends():
             raise Refusal(503, "the server is about to end: ask another one", code="ending")
+        ask = getattr(self.house.session.engine, "busy", None)  # a question to the server, where there is one
         try:
-            await asyncio.wait_for(self.house.session.engine.tokenize("ready"), 5.0)
+            if ask is not None:
+                await asyncio.wait_for(ask(), 5.0)
         except (EngineError, TimeoutError) as error:
             raise Refusal(
                 503, f"the engine does not answer: {error or 'nothing in 5 s'}", code="engine_error"

@@ -275,7 +275,7 @@ def _asked(body: Common, turns: list[Turn], param: str, **more: Any) -> Asked:
         raise Refusal(400, f"stream_paths is {all_paths!r}, expected true or false", param="tertulia.stream_paths")
     if "wording" in own:
         raise Refusal(400, "wording is a file of the server's: it cannot be asked for here", param="tertulia.wording")
-    given = {name: value for name, value in body.sampling().items() if value is not None} | own
+    given = {name: value for name, value in (body.sampling() | own).items() if value is not None}
     return Asked(body.model, turns, given, stream=bool(body.stream), all_paths=all_paths, **more)
 
 

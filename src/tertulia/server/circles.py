@@ -73,7 +73,7 @@ class Kept:
 
     Attributes:
         id: Its name in the list, and in its journal.
-        question: What it was asked.
+        question: The beginning of what it was asked.
         key: Whose it is.
         body: Hash of the request.
         model: As it was asked for.
@@ -118,7 +118,7 @@ class Kept:
         """What a list says of it."""
         named = ("id", "state", "started", "model", "preset", "paths", "tokens")
         verdict = self.verdict and self.verdict[:SHOWN]
-        return {"question": self.question[:SHOWN], "verdict": verdict, **{name: getattr(self, name) for name in named}}
+        return {"question": self.question, "verdict": verdict, **{name: getattr(self, name) for name in named}}
 
     def observe(self, event: Event) -> None:
         """Takes in an event of the circle, and passes it on."""
@@ -138,6 +138,8 @@ class Kept:
         self.state = state
         self._tell(None)
         self.lines, self.listeners = [], []
+        if self.file is not None:
+            self.header = None
 
     def stored(self) -> list[bytes]:
         """The lines of its journal, as far as there are any."""
@@ -235,11 +237,11 @@ class Circles:
             what = "a request with this Idempotency-Key is under way: wait for it"
             raise Refusal(409, what, code="idempotency_key_in_use")
         if known is not None:
-            return replace(known, question=question, state="waiting", tokens=0, lines=[], listeners=[])
+            return replace(known, question=question[:SHOWN], state="waiting", tokens=0, lines=[], listeners=[])
         now = round(time.time(), 3)
         file = self._folder / f"{now * 1000:.0f}_{key}_{name}_{body}.jsonl" if self._folder else None
         memory = None if file else Journal.open(None, {})
-        return Kept(name, question, key, body, started=now, file=file, journal=memory)
+        return Kept(name, question[:SHOWN], key, body, started=now, file=file, journal=memory)
 
     def get(self, name: str, key: str) -> Kept:
         """A circle by its id; those of others are not there.
@@ -286,7 +288,8 @@ def _read_again(circle: Kept) -> None:
         ]
         settings = header["settings"]
         verdict = next((record for record in records if record.get("kind") == "verdict"), None)
-        circle.question, circle.preset, circle.paths = str(header["question"]), settings["preset"], settings["paths"]
+        circle.question = str(header["question"])[:SHOWN]
+        circle.preset, circle.paths = settings["preset"], settings["paths"]
         circle.model = f"{settings['method']}/{header['model']}"
     except (TertuliaError, LookupError, TypeError, ValueError, AttributeError, AssertionError):
         circle.question, circle.state = "(this journal cannot be read)", "failed"

@@ -7,9 +7,12 @@ from pathlib import PurePath
 from typing import Any
 
 from tertulia.api import Session
+from tertulia.circle.frames import frame_of
+from tertulia.circle.run import voices
 from tertulia.server.asking import Asked
 from tertulia.server.refusals import Refusal
 from tertulia.settings import Settings, meeting_settings
+from tertulia.wording import Wording
 
 KINDS: dict[str, dict[str, Any]] = {
     "leap": {},
@@ -91,7 +94,15 @@ class Models:
         for name, most in (("paths", self._limits.paths), ("budget", self._limits.budget)):
             if (value := getattr(settings, name)) > most:
                 raise Refusal(400, f"{name} is {value}, at most {most} here: ask for fewer", param=f"tertulia.{name}")
+        self._check_words(settings)
         return wanted, settings
+
+    def _check_words(self, settings: Settings) -> None:
+        """That there are words for what is asked: a circle would find out only after a stream has begun."""
+        profile = self._session.profile
+        wording = Wording.load(settings.words or profile.wording, settings.language, settings.wording)
+        voices(profile, settings, wording)
+        frame_of(settings, wording)
 
     def _effort(self, asked: Asked, usual: Settings) -> dict[str, Any]:
         """What the effort changes; settings that were asked for by name stay."""

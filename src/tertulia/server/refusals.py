@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,9 @@ TYPES = {
 }
 """`type` of an error by its status; any other is an `invalid_request_error`."""
 _TOO_LONG = re.compile(r"but the context holds|do not fit")
+_OTHER_RUN = re.compile(r"the journal .* belongs to a run with other arguments")
+_JOURNAL = re.compile(r"(line \d+ of )?the journal |.* is not a Tertulia journal")
+LOG = logging.getLogger("tertulia.server")
 
 
 class Refusal(Exception):
@@ -60,8 +64,15 @@ class Refusal(Exception):
 
 def refusal_of(error: TertuliaError) -> Refusal:
     """What a client is told where a circle could not be."""
-    if _TOO_LONG.search(str(error)):
-        return Refusal(400, str(error), param="messages", code="context_length_exceeded")
+    told = str(error)
+    if _TOO_LONG.search(told):
+        return Refusal(400, told, param="messages", code="context_length_exceeded")
+    if _OTHER_RUN.search(told):
+        what = "this Idempotency-Key was first used when the server had other settings or another model: give a new one"
+        return Refusal(422, what, code="idempotency_key_reused")
+    if _JOURNAL.match(told):  # where it lies is nothing for clients
+        LOG.error("%s", told)
+        return Refusal(503, "the circle's journal cannot be kept: the server's log says why", code="journal_error")
     if isinstance(error, EngineError):
-        return Refusal(502, str(error), code="engine_error")
-    return Refusal(400, str(error))
+        return Refusal(502, told, code="engine_error")
+    return Refusal(400, told)

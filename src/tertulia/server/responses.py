@@ -52,7 +52,8 @@ class Response:
                     thought.append(more)
             result = (await self.round.results())[0]
         except Refusal as refusal:
-            error = {"code": "server_error", "message": refusal.error["message"]}
+            code = "invalid_prompt" if refusal.status < 500 else "server_error"
+            error = {"code": code, "message": refusal.error["message"]}
             yield self._event("response.failed", response=self._object() | {"status": "failed", "error": error})
             return
         output = []

@@ -159,7 +159,7 @@ async def serve(
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=round(asked.drain),
+                timeout_graceful_shutdown=asked.drain,  # type: ignore[arg-type]  # what waits takes parts of a second too
             )
             server = Server(config, listens)
             logging.getLogger("uvicorn").setLevel(logging.WARNING)
