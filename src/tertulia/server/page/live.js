@@ -7,6 +7,7 @@ import { View } from "./view.js";
 const OFTEN = 3000; // ms between two looks at the list
 const AGAIN = [500, 1000, 2000, 4000, 8000]; // ms until a connection that was lost is tried again
 const STEADY = 200; // ms between two drawings of what has come
+const SHARE = 4; // times what a drawing takes, until the next one
 const KEY = "tertulia-key";
 const GONE = "is no longer there";
 
@@ -191,7 +192,7 @@ class Following {
       this.records.push(data);
       if ("place" in data) this.arriving.delete(data.path);
     } else if (name === "end") this.arriving.clear();
-    this.drawing ??= setTimeout(() => this.draw(), this.view ? STEADY : 0);
+    this.drawing ??= setTimeout(() => this.draw(), this.view ? Math.max(STEADY, SHARE * this.cost) : 0);
   }
 
   arrived(data) {
@@ -204,6 +205,7 @@ class Following {
   draw() {
     this.drawing = null;
     if (!this.header && !this.records.length) return;
+    const begun = performance.now();
     const story = tell({ header: this.header, records: this.records, name: "" }, this.arriving);
     if (this.view) this.view.take(story);
     else {
@@ -213,6 +215,7 @@ class Following {
       this.view.resize();
     }
     if (story.verdict) this.view.live = false;
+    this.cost = performance.now() - begun;
   }
 }
 

@@ -9,6 +9,7 @@ const LINES = 400; // lines of the table of meetings
 
 export function openOverview(panel, view) {
   const { story } = view;
+  const again = keeping(panel);
   refill(
     panel,
     h(
@@ -26,6 +27,20 @@ export function openOverview(panel, view) {
       meetings(view),
     ),
   );
+  again();
+}
+
+// Where one was in a panel that is about to be filled again: what is returned goes back there.
+function keeping(panel) {
+  const reached = () => [...panel.querySelectorAll("button, summary, [tabindex]")];
+  const top = panel.querySelector(".scroll")?.scrollTop ?? 0;
+  const open = panel.querySelector(".hearings")?.open ?? false;
+  const at = reached().indexOf(document.activeElement);
+  return () => {
+    panel.querySelector(".hearings")?.toggleAttribute("open", open);
+    panel.querySelector(".scroll").scrollTop = top;
+    if (at >= 0) reached()[at]?.focus({ preventScroll: true });
+  };
 }
 
 export function state(story) {

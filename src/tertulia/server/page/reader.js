@@ -132,7 +132,9 @@ export function marked(text, term) {
     element.append(shown(text));
     return element;
   }
-  const [low, wanted] = [text.toLowerCase(), term.toLowerCase()];
+  const lowered = text.toLowerCase();
+  const low = lowered.length === text.length ? lowered : text; // a few letters are longer in lower case
+  const wanted = term.toLowerCase();
   let from = 0;
   for (let at = low.indexOf(wanted); at >= 0; at = low.indexOf(wanted, from)) {
     element.append(shown(text.slice(from, at)), h("mark", {}, shown(text.slice(at, at + wanted.length))));

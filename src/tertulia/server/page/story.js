@@ -170,7 +170,7 @@ function meet(story, record) {
     const path = pathOf(story, Number(name));
     if (!path) continue;
     const what = objectOf(told);
-    const peers = listOf(what.peers).filter((peer) => pathOf(story, peer));
+    const peers = [...new Set(listOf(what.peers))].filter((peer) => pathOf(story, peer));
     meeting.heard.set(path.index, { ...what, text: textOf(what.text), finding: textOf(what.finding), peers });
   }
   for (const path of story.paths)
@@ -189,6 +189,8 @@ function meet(story, record) {
 
 // What is known only when all has been read: last claims, groups, effects, arrows.
 function finish(story) {
+  // Of a circle that is over, paths that were never begun are none.
+  while (story.verdict && story.paths.at(-1)?.place === "waiting") story.paths.pop();
   for (const path of story.paths) {
     const answer = path.answer ?? (ENDS.has(path.place) ? null : path.asked);
     path.last = claimsOf(answer === null ? null : { answer });
