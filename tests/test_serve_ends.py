@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.journal import read_journal
+from tertulia.server.app import Stream
 from tertulia.server.refusals import Refusal
 from tertulia.server.serving import Served, serve
 from tertulia.server.turns import Turns
@@ -97,6 +98,15 @@ def test_a_waiting_stream_has_its_first_bytes_at_once() -> None:
         assert json.loads(first.removeprefix("data: "))["choices"][0]["delta"]["role"] == "assistant"
         held.close()
         until(lambda: idle(server))
+
+
+def test_a_stream_shows_that_it_is_alive_while_there_is_nothing_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tertulia.server.rounds.ALIVE", 0.05)
+    answers = ScriptedEngine(lambda context, path, seed: "1) 4+5=9\n</think>" + "on " * 2000, delay=0.005)
+    with served(answers) as server:
+        body = asked(stream=True, tertulia={"paths": 2})
+        with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=60) as answer:
+            assert any(line == ": still thinking" for line in answer.iter_lines())
 
 
 async def test_keys_take_turns_however_many_circles_one_of_them_wants() -> None:
@@ -322,3 +332,20 @@ async def test_an_event_of_one_circle_is_heard_by_all_who_listen() -> None:
     assert second is not None and second[1] is not None and second[1].path == 2
     assert await listener.next(1) == (0, None)
     assert await asyncio.wait_for(listener.next(0.01), 5) is None
+
+
+async def test_a_stream_that_nobody_reads_from_gives_up_its_place() -> None:
+    left: list[str] = []
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        left.append("begun")
+        yield b""
+
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def full(message: object) -> None:
+        await asyncio.sleep(NEVER)
+
+    await asyncio.wait_for(Stream(pieces(), lambda: left.append("left"))({}, gone, full), NEVER)
+    assert left == ["left"]

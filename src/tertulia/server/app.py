@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -122,7 +122,7 @@ class Endpoint:
     def _kept(self, request: Request) -> Kept:
         return self.house.circles.get(request.path_params["circle"], request.state.key)
 
-    async def _events(self, kept: Kept) -> AsyncIterator[bytes]:
+    async def _events(self, kept: Kept) -> AsyncGenerator[bytes, None]:
         silent = 0
         yield b": a circle\n\n"
         async for kind, data in lines(kept, TICK):
@@ -202,32 +202,39 @@ class Endpoint:
         pieces: Callable[[], AsyncIterator[bytes]],
     ) -> Response | Stream:
         if begun.asked.stream:
-            return Stream(_within(begun, pieces))
+            return Stream(_within(begun, pieces), begun.leave)
 
         async def work() -> dict[str, Any]:
             async with begun:
                 return whole(*await begun.whole())
 
-        body = await while_there(request.receive, work())
+        try:
+            body = await while_there(request.receive, work())
+        finally:
+            begun.leave()
         return Response(status_code=GONE) if body is None else JSONResponse(body)
 
     def _model(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self.began, "owned_by": "tertulia"}
 
 
-async def _within(begun: Round, pieces: Callable[[], AsyncIterator[bytes]]) -> AsyncIterator[bytes]:
+async def _within(begun: Round, pieces: Callable[[], AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     async with begun:
         async for piece in pieces():
             yield piece
 
 
 class Stream:
-    """An answer in pieces; it ends, and what makes it, when the client goes away."""
+    """An answer in pieces; it ends, and what makes it, when the client goes away.
 
-    status_code = 200
+    Args:
+        pieces: Server-sent events.
+        leave: Called in the end, even where not one piece was asked for.
+    """
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+    def __init__(self, pieces: AsyncGenerator[bytes, None], leave: Callable[[], None] = lambda: None) -> None:
         self._pieces = pieces
+        self._leave = leave
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends them."""
@@ -237,18 +244,18 @@ class Stream:
         async def write() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
-                async for piece in self._pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            except Refusal as refusal:
-                await send({"type": "http.response.body", "body": streams.sent(refusal.body), "more_body": True})
-                await send({"type": "http.response.body", "body": streams.DONE, "more_body": True})
+                async with aclosing(self._pieces) as pieces:
+                    async for piece in pieces:
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except Exception as error:
+                told = streams.sent(refusal_for(error).body) + streams.DONE
+                await send({"type": "http.response.body", "body": told, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
         try:
             await while_there(receive, write())
         finally:
-            with suppress(RuntimeError):
-                await self._pieces.aclose()  # type: ignore[attr-defined]
+            self._leave()
 
 
 async def while_there(receive: Receive, work: Coroutine[Any, Any, Value]) -> Value | None:
@@ -297,20 +304,23 @@ class Counted:
             LOG.info("%s %s %d, key %s, %.2f s", scope["method"], route, status, key, time.monotonic() - began)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    """An error as its client reads it."""
+def refusal_for(error: Exception) -> Refusal:
+    """An error as its client reads it; of one that is the server's own its log says more."""
     match error:
         case Refusal():
-            refusal = error
+            return error
         case TertuliaError():
-            refusal = refusal_of(error)
+            return refusal_of(error)
         case HTTPException():
-            what = f"{request.method} {request.url.path}: {error.detail}"
-            refusal = Refusal(error.status_code, what, headers=error.headers)
+            return Refusal(error.status_code, f"this cannot be asked: {error.detail}", headers=error.headers)
         case ClientDisconnect():
-            return Response(status_code=GONE)
-        case _:
-            refusal = Refusal(500, "something in the server failed; its log says what")
+            return Refusal(GONE, "the client went away")
+    LOG.error("a request failed", exc_info=error)
+    return Refusal(500, "something in the server failed; its log says what")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    refusal = refusal_for(error)
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 

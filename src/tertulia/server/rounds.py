@@ -76,11 +76,14 @@ class Round:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Gives up the places of those that are not over. Leaving twice is harmless, and so is never having entered."""
         for circle, place in zip(self.circles, self.places, strict=True):
             place.leave()
             if not circle.over:
                 circle.end("gone")
-            self.house.metrics.circles.labels(circle.state).inc()
         self.house.circles.forget()
 
     async def results(self) -> list[Result]:
@@ -100,14 +103,16 @@ class Round:
         """What happens in them until all are over.
 
         Yields:
-            The choice, what happened, and what it adds to the reasoning; None and nothing where all are silent.
+            The choice, what happened, and what it adds to the reasoning; None and nothing where that has been silent.
         """
         voices = [Voice(*self.house.marks) for _ in self.circles]
-        left, first = len(self.circles), True
+        left, first, spoke = len(self.circles), True, time.monotonic()
         while left:
             heard = await self._listener.next(ALIVE)
-            if heard is None:
+            if time.monotonic() - spoke >= ALIVE:
+                spoke = time.monotonic()
                 yield 0, None, ""
+            if heard is None:
                 continue
             at, event = heard
             if event is None:
@@ -116,7 +121,9 @@ class Round:
                 if first and event.kind == "tokens":
                     first = False
                     self.house.metrics.first.observe(time.monotonic() - self.began)
-                yield at, event, voices[at].of(event)
+                if thought := voices[at].of(event):
+                    spoke = time.monotonic()
+                yield at, event, thought
 
     async def whole(self) -> tuple[list[Result], Sequence[str]]:
         """What they came to, and their reasoning.
@@ -143,11 +150,12 @@ class Round:
                 observer=circle.observe,
                 **{**self.settings, "seed": seed + at},
             )
+            circle.end(state_of(result))
         except Exception:  # whatever it was, nobody must wait for this circle any longer
             circle.end("failed")
             raise
         finally:
             place.leave()
-        circle.end(state_of(result))
+            self.house.metrics.circles.labels(circle.state if circle.over else "gone").inc()
         self.house.metrics.count(result)
         return result
