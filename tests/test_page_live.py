@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import threading
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 
 from browser import Looked, chromium
+from tertulia.engines.adder import think
+from tertulia.engines.base import Generation
+from tertulia.engines.scripted import ScriptedEngine
 from tertulia.server.page import POLICY, live_page
 
 QUESTION = "What is 13 + 80 + 8 + 21?"
@@ -25,6 +29,19 @@ MORE = """(than) => {
 def browser() -> Iterator[Any]:
     with chromium() as opened:
         yield opened
+
+
+class Halting(ScriptedEngine):
+    """The scripted thinker, which halts after so many calls until it is told to go on."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__(lambda context, path, seed: think(context, path.rpartition("/")[2], seed))
+        self.before, self.go_on = calls, threading.Event()
+
+    async def generate(self, *given: Any, **more: Any) -> Generation:
+        if len(self.calls) >= self.before:
+            await asyncio.to_thread(self.go_on.wait, 60)
+        return await super().generate(*given, **more)
 
 
 @contextmanager
@@ -50,18 +67,19 @@ def tokens(looked: Looked) -> int:
 
 def test_a_circle_is_seen_while_it_thinks_and_when_it_is_over(browser: Any) -> None:
     pytest.importorskip("starlette", reason="the server is not installed (extra serve)")
-    from serving import served, thinker
+    from serving import served
 
-    with served(thinker(delay=0.01)) as server, asked(server) as answer:
+    engine = Halting(16)
+    with served(engine) as server, asked(server) as answer:
         looked = Looked(browser, f"{server.url}/")
         looked.page.locator(".circles a").first.wait_for()
         assert looked.page.locator(".circles .question").inner_text() == QUESTION
-        looked.page.locator(".stage").wait_for()
-        first = tokens(looked)
-        looked.page.wait_for_function(MORE, arg=first)
+        looked.page.wait_for_function(MORE, arg=0)
         assert "no verdict yet" in looked.page.locator(".verdict").inner_text()
         looked.panel.get_by_role("button", name="Path 0").first.click()
-        read = len(looked.panel.locator(".text").text_content() or "")
+        before, read = tokens(looked), len(looked.panel.locator(".text").text_content() or "")
+        engine.go_on.set()
+        looked.page.wait_for_function(MORE, arg=before)
         looked.page.wait_for_function("(than) => document.querySelector('.text').textContent.length > than", arg=read)
         said = answer()
         verdict = looked.page.locator(".verdict .chip")
