@@ -29,6 +29,9 @@ COLOURS = """(element) => {
 }"""
 """Every colour that is drawn: how many pixels have it, and the first of them."""
 
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+"""Waits until what was last asked for is drawn."""
+
 
 @contextmanager
 def chromium() -> Iterator[Any]:
@@ -88,7 +91,7 @@ class Looked:
 
     def colours(self) -> dict[str, tuple[int, int, int]]:
         """Every colour of the lanes: pixels, and the place of the first of them."""
-        self.page.wait_for_timeout(100)  # a frame is drawn
+        self.page.evaluate(DRAWN)
         found: dict[str, tuple[int, int, int]] = self.stage.evaluate(COLOURS)
         return found
 

@@ -138,7 +138,7 @@ def walked(looked: Looked) -> None:
     looked.page.keyboard.press("/")
     looked.page.keyboard.type("a")
     looked.page.keyboard.press("Enter")
-    looked.page.wait_for_timeout(100)
+    looked.panel.locator(".results").wait_for(state="attached")
 
 
 @pytest.mark.parametrize("what", BAD)
