@@ -2,7 +2,7 @@
 
 import { objectOf, textOf } from "./story.js";
 
-export const COLOURS = 8; // of claims, as page.css names them; more claims than that share the last one
+export const COLOURS = 12; // of claims, as page.css names them; more claims than that share the last one
 
 // What a path claimed, from a record: its answer so far, and the results of steps where the model states steps.
 export function claimsOf(value) {

@@ -1,12 +1,14 @@
 // What all drawings share: colours as page.css names them, and labels that fit.
 
+import { COLOURS } from "./claims.js";
+
 const KINDS = ["prompt", "thought", "heard", "asked", "aside", "judged", "cue", "summary", "answer"];
 const EFFECT_NAMES = ["influenced", "moved", "unaffected", "consistent", "helped", "harmed", "unknown"];
 
 export function themeOf(element) {
   const style = getComputedStyle(element);
   const value = (name) => style.getPropertyValue(`--${name}`).trim();
-  const claims = Array.from({ length: 8 }, (_, at) => value(`claim-${at}`));
+  const claims = Array.from({ length: COLOURS }, (_, at) => value(`claim-${at}`));
   const named = (names, prefix) => Object.fromEntries(names.map((name) => [name, value(`${prefix}-${name}`)]));
   const fonts = value("font");
   return {

@@ -99,7 +99,7 @@ function matrix(story, meeting, claims) {
   const head = h(
     "tr",
     {},
-    h("th"),
+    h("td"),
     paths.map((path) => h("th", { scope: "col" }, String(path.index))),
   );
   const rows = paths.map((path, row) =>

@@ -52,7 +52,7 @@ export function openResults(panel, view, term) {
 }
 
 function result(view, { piece, at, times }, term) {
-  const text = piece.text.slice(Math.max(0, at - AROUND), at + term.length + AROUND);
+  const text = piece.text.slice(Math.max(0, at - AROUND), at + term.length + AROUND).replace(/\s+/g, " ");
   return h(
     "li",
     {},
