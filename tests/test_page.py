@@ -152,7 +152,7 @@ def test_a_meeting_shows_claims_side_by_side_and_what_was_told(
     ]
     told = [what["text"] for what in record["heard"].values() if what["text"]]
     assert [text for text in looked.panel.locator("blockquote").all_text_contents()] == told
-    cells = [int(cell) for cell in looked.panel.locator(".matrix td:not(.self)").all_text_contents()]
+    cells = [int(cell) for cell in looked.panel.locator(".matrix tr :not(.self, .corner, th)").all_text_contents()]
     assert len(cells) == PATHS * (PATHS - 1) and all(0 <= cell <= 100 for cell in cells)
 
 

@@ -99,7 +99,7 @@ function matrix(story, meeting, claims) {
   const head = h(
     "tr",
     {},
-    h("td"),
+    h("td", { class: "corner" }),
     paths.map((path) => h("th", { scope: "col" }, String(path.index))),
   );
   const rows = paths.map((path, row) =>
