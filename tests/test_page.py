@@ -179,6 +179,7 @@ def test_keys_move_along_a_path_and_open_what_is_there(looked: Looked) -> None:
     assert (said.text_content() or "").startswith("Path 1, ")
     looked.page.keyboard.press("Enter")
     assert looked.panel.locator("h3").inner_text().startswith("Path 1")
+    looked.panel.locator(".text").focus()
     looked.page.keyboard.press("Escape")
     assert looked.panel.locator("h3").inner_text() == "The circle"
 

@@ -156,14 +156,15 @@ def test_a_hostile_text_is_shown_and_does_nothing(browser: Any, tmp_path: Path, 
 
 
 def test_what_would_turn_or_hide_text_is_shown_by_its_number(browser: Any, tmp_path: Path) -> None:
-    text = BAD["marks that turn the text"] + BAD["what ends a text"]
+    text = BAD["marks that turn the text"] + BAD["what ends a text"] + "a\U000e0041\u200bb \u200dc"
     written(tmp_path / "bad.jsonl", "?", hostile(text))
     (tmp_path / "bad.html").write_text(page_of([read(tmp_path / "bad.jsonl")]), "utf-8")
     looked = Looked(browser, tmp_path / "bad.html")
     looked.panel.get_by_role("button", name="Path 0").first.click()
     shown = looked.panel.locator(".block p").first.text_content() or ""
     assert "⟨202E⟩" in shown and "␀" in shown and "\u202e" not in shown and "\x00" not in shown
-    assert "\u200f" in shown, "a mark that Arabic and Hebrew need stays"
+    assert "a⟨E0041⟩⟨200B⟩b" in shown
+    assert "\u200f" in shown and "\u200dc" in shown, "what scripts need stays"
     looked.page.close()
 
 

@@ -54,7 +54,12 @@ export function fitted(context, label, width) {
   return text ? `${text}…` : "";
 }
 
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu;
+// Controls, marks that turn text around, what is drawn as nothing (letters of tags too), and halves of pairs. What
+// scripts need stays: the marks of direction of Arabic and Hebrew, and the joiners.
+const CONTROLS = "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f";
+const TURNING = "\\u202a-\\u202e\\u2066-\\u2069";
+const INVISIBLE = "\\u00ad\\u200b\\u2028\\u2029\\u2060-\\u2064\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}";
+const HIDDEN = new RegExp(`[${CONTROLS}${TURNING}${INVISIBLE}\\ud800-\\udfff]`, "gu");
 
 // A text as it can be seen: what would be invisible, or would turn what stands around it, is shown by its number.
 export function shown(text) {

@@ -49,7 +49,7 @@ export class View {
     this.said = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
     this.head = h("header", { class: "run-head" });
     this.legend = h("p", { class: "legend faint" });
-    this.panel = h("aside", { class: "panel", "aria-label": "Details" });
+    this.panel = h("aside", { class: "panel", "aria-label": "Details", onkeydown: (event) => this.leave(event) });
     this.element = h(
       "article",
       { class: "run" },
@@ -310,6 +310,12 @@ export class View {
     this.element.classList.remove("open");
     this.overview();
     this.draw();
+  }
+
+  leave(event) {
+    if (event.key !== "Escape" || !this.open) return;
+    this.close();
+    this.stage.focus();
   }
 
   closer() {
