@@ -106,7 +106,7 @@ def test_the_lines_of_the_documentation_run(capsys: pytest.CaptureFixture[str]) 
         code = code.replace("http://127.0.0.1:8800", open_to_all.url).replace("leap/pebble", MODEL)
         exec(compile(code, "docs/serve.md", "exec"), {})
         told = capsys.readouterr().out
-        assert "1) 13+" in told and "boxed{" in told
+        assert "1) 26+" in told and "boxed{" in told
 
 
 def test_openai_lists_models(client: Any) -> None:

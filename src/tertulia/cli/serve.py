@@ -67,6 +67,7 @@ def serve(
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise TertuliaError(f"serving needs the extra serve ({error}): pip install 'tertulia[serve]'") from None
+    from tertulia.cli.solve import without_a_model
     from tertulia.server.guard import keys_of
     from tertulia.server.models import Limits
     from tertulia.server.serving import Served, serve
@@ -93,6 +94,8 @@ def serve(
     )
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("tertulia.server").setLevel(logging.INFO)
+    if engine is None and model is None:
+        without_a_model(asked=True)
     view = Beginning()
     asyncio.run(serve(asked, say=lambda line: print(line, flush=True), observer=view.observe))
 

@@ -56,7 +56,7 @@ def solve(
     resumed = journal is not None and journal.exists()
     view = _view(silent=json_ or quiet)
     if not (json_ or quiet) and not {"model", "engine"} & given.keys():
-        _without_a_model(asked="question" in given)
+        without_a_model(asked="question" in given)
 
     def observe(event: Event) -> None:
         if event.kind == "start":
@@ -115,7 +115,7 @@ def places(text: str) -> tuple[int, ...]:
         ) from None
 
 
-def _without_a_model(*, asked: bool) -> None:
+def without_a_model(*, asked: bool) -> None:
     """What may be said to who names neither a model nor an engine."""
     if asked:
         print(ONLY_ITS_WORLD, file=sys.stderr)
