@@ -230,7 +230,8 @@ class Fuzz:
     def request(self) -> tuple[str, str, bytes, dict[str, str]]:
         """Method, path, body and headers."""
         chance = self._chance
-        path = chance.choice(list(self._document["paths"]))
+        paths, asking = self._document["paths"], chance.random() < 0.7
+        path = chance.choice([path for path in paths if ("post" in paths[path]) == asking])
         ((method, operation),) = self._document["paths"][path].items()
         path = re.sub(r"\{\w+\}", lambda _: chance.choice([self._model, "x", "%00", "..%2f", "é" * 9, "a/b"]), path)
         headers = {"Content-Type": "application/json"}
