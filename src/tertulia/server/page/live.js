@@ -18,6 +18,7 @@ export function startLive(main, views) {
 class Live {
   constructor(main, views) {
     this.views = views;
+    this.circles = [];
     this.list = h("nav", { class: "circles", "aria-label": "Circles" });
     this.place = h("div", { class: "place" });
     this.trouble = h("p", { class: "trouble", role: "status", hidden: true });
@@ -95,14 +96,14 @@ class Live {
 
   show(circles) {
     const now = this.chosen();
+    const told = JSON.stringify([now, circles]);
+    if (told === this.shown) return;
+    [this.shown, this.circles] = [told, circles];
+    const reached = this.list.contains(document.activeElement) ? document.activeElement.hash : null;
     const links = circles.map((circle) => entry(circle, textOf(circle.id) === now));
-    refill(
-      this.list,
-      h("h2", {}, "Circles"),
-      links.length
-        ? h("ul", {}, links)
-        : h("p", { class: "faint" }, "None yet. Each question that is asked here is shown while it is thought about."),
-    );
+    const none = "None yet. Each question that is asked here is shown while it is thought about.";
+    refill(this.list, h("h2", {}, "Circles"), links.length ? h("ul", {}, links) : h("p", { class: "faint" }, none));
+    if (reached) [...this.list.querySelectorAll("a")].find((link) => link.hash === reached)?.focus();
     if (!now && circles.length) location.replace(`#${encodeURIComponent(textOf(circles[0].id))}`);
   }
 
@@ -117,11 +118,12 @@ class Live {
   // Follows the circle that the address names, and none that was followed before.
   follow() {
     const id = this.chosen();
+    if (id === this.followed) return;
+    this.followed = id;
     this.stop?.abort();
     if (!id) return;
     this.stop = new AbortController();
-    for (const link of this.list.querySelectorAll("a"))
-      link.toggleAttribute("aria-current", link.hash.slice(1) === encodeURIComponent(id));
+    this.show(this.circles);
     this.hear(id, this.stop.signal);
   }
 
