@@ -244,6 +244,7 @@ def run_arm(
             max_samples=asked.where.at_once,
             fail_on_error=MOST_FAILURES,
             log_level="error",
+            log_dir_allow_dirty=True,  # the same evaluation with another --at-once is another set to Inspect
             score_display=False,
         )
     kept = read(Path(found[0].location.removeprefix("file://")))
