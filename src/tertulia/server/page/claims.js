@@ -133,7 +133,7 @@ export const EFFECTS = {
   harmed: "a right claim became wrong",
   influenced: "it went over to what it heard",
   moved: "it changed, to something else",
-  unaffected: "it heard something else and kept its claim",
+  unaffected: "it heard something else, or was to recheck, and kept its claim",
   consistent: "it had that already",
   unknown: "not known: no claim before or after",
 };
@@ -161,8 +161,13 @@ export function effectOf(answers, meeting, hearer, told, after) {
   };
   const who = told.peers.map(by);
   const strongest = Object.keys(EFFECTS).find((effect) => who.includes(effect));
-  const alone = now === null ? "unknown" : changed && before !== null ? (sign ?? "moved") : "consistent";
-  const name = agreed || !who.length ? "consistent" : strongest === "consistent" ? alone : strongest;
+  // Where all have what the hearer had, it is what it did by itself.
+  const alone = () => {
+    if (now === null) return "unknown";
+    if (changed && before !== null) return sign ?? "moved";
+    return told.finding === "doubt" ? "unaffected" : "consistent";
+  };
+  const name = agreed || !who.length ? "consistent" : strongest === "consistent" ? alone() : strongest;
   return { name, before, after: now, step, by };
 }
 
