@@ -17,6 +17,7 @@ pytest.importorskip("gguf", reason="writing the test's model needs the gguf pack
 from make_gguf import make_gguf
 from tertulia.engines import loading
 from tertulia.engines.base import EngineError, Generation, Request, Sampling, Token
+from tertulia.engines.beginnings import Beginnings
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.engines.gguf import GgufFacts
@@ -94,6 +95,39 @@ async def test_stretches_join_to_the_same_text(engine: EmbeddedEngine, monkeypat
     pieces = await ask(engine, "p1", sampling=GREEDY, max_tokens=120, on_tokens=seen.extend)
     assert pieces.tokens == whole.tokens == tuple(seen)
     assert (pieces.prompt_tokens, pieces.count, pieces.finish) == (whole.prompt_tokens, 120, "length")
+
+
+async def test_a_larger_model_is_read_and_asked_in_short_requests_and_writes_the_same(
+    gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with EmbeddedEngine(gguf, slots=2, context_per_slot=1024) as small:
+        whole = await ask(small, text=PROMPT * 20, sampling=GREEDY)
+    monkeypatch.setattr(loading, "SMALL", 0)
+    async with EmbeddedEngine(gguf, slots=2, context_per_slot=1024) as large:
+        came: list[int] = []
+        first = await ask(large, text=PROMPT * 20, sampling=GREEDY, on_tokens=lambda tokens: came.append(len(tokens)))
+        again = await ask(large, "p1", text=PROMPT * 20, sampling=GREEDY)
+    assert (small.info.slice_tokens, large.info.slice_tokens) == (128, 8) and max(came) <= 8
+    assert first.tokens == again.tokens == whole.tokens
+    assert (first.prompt_tokens, first.cached_tokens) == (whole.prompt_tokens, whole.cached_tokens)
+
+
+async def test_a_prompt_of_a_larger_model_is_read_up_to_where_its_path_is_cancelled(tmp_path: Path) -> None:
+    read: list[int] = []
+
+    async def ask_server(method: str, path: str, body: dict[str, Any]) -> None:
+        if path == "/completion":
+            read.append(len(body["prompt"]))
+            if len(read) == 2:
+                task.cancel()
+            await asyncio.sleep(0)
+
+    beginnings = Beginnings(ask_server, tmp_path, 64)
+    task = asyncio.create_task(beginnings.put("p0", tuple(range(1000)), 0))
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled() and read == [64, 128]
+    await beginnings.put("p1", tuple(range(150)), 1)
+    assert read[2:] == [64, 128, 150] and beginnings.read == {"p1": 150}
 
 
 async def test_a_stop_string_keeps_the_whole_token_that_completed_it(

@@ -34,13 +34,15 @@ class Beginnings:
     Args:
         ask: Asks the server: method, path, body.
         folder: Where the server saves slots.
+        batch: Tokens that are read with one request, between which a path can be cancelled; None for all.
 
     Attributes:
         read: Tokens that were read here for a path's present request.
     """
 
-    def __init__(self, ask: Ask, folder: Path) -> None:
+    def __init__(self, ask: Ask, folder: Path, batch: int | None = None) -> None:
         self._ask = ask
+        self._batch = batch
         self._folder = folder
         self._saved: OrderedDict[tuple[int, ...], asyncio.Future[str | None]] = OrderedDict()
         self._inside: dict[int, str] = {}  # which path each slot served last
@@ -83,7 +85,9 @@ class Beginnings:
         self._count += 1
         name: str | None = f"{self._count}.bin"
         try:
-            await self._ask("POST", "/completion", {"prompt": ids, "n_predict": 0, "id_slot": slot})
+            size = self._batch or len(ids)
+            for end in range(size, len(ids) + size, size):
+                await self._ask("POST", "/completion", {"prompt": ids[:end], "n_predict": 0, "id_slot": slot})
             await self._ask("POST", f"/slots/{slot}?action=save", {"filename": name})
         except EngineError:
             name = None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from tertulia.engines.beginnings import Beginnings, ReadsOnce
+from tertulia.engines.beginnings import ReadsOnce
 from tertulia.engines.loading import SPARE_CONNECTIONS, check, loaded
 from tertulia.engines.progress import Tell, untold
-
-SMALL = 50_000_000  # bytes of a model that writes a whole stretch before anybody has waited
 
 
 class EmbeddedEngine(ReadsOnce):
@@ -65,18 +62,16 @@ class EmbeddedEngine(ReadsOnce):
     async def __aenter__(self) -> Self:
         self._loaded = await loaded(self._file, *self._sizes, self._address.key, self._tell)
         self.facts, self.plan = self._loaded.facts, self._loaded.plan
-        self.beginnings = Beginnings(self._ask, self._loaded.folder) if self._loaded.folder else None
+        self.beginnings = self._loaded.beginnings(self._ask)
         self._address.url = self._loaded.url
         try:
             await super().__aenter__()
-            self._dialect.first = self._dialect.first if self.facts.size > SMALL else 0
             # A server that is closed before its loop has begun never ends; this answer comes from the loop.
             await self.busy()
         except BaseException:
             await self.__aexit__()
             raise
-        name = str(self._file) if str(self._file).startswith("ollama:") else self.facts.file.name
-        self.info = replace(self.info, name="embedded", model=name, rolls_back=self.facts.rolls_back)
+        self.info = self._loaded.described(self.info, str(self._file), self._dialect)
         return self
 
     async def __aexit__(self, *error: object) -> None:
