@@ -28,6 +28,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "settled": {"consensus_stop": 2, "every": 40},
     "short": {"budget": 130, "every": 20},
     "judged": {"vote": "judged", "words": "plain"},
+    "free": {"answer_kind": "free", "words": "plain", "world_seed": None, "question": "Two lines about water."},
     "sure": {"vote": "sure", "words": "plain"},
     "pebble": {"world_seed": 3, "paths": 8, "engine": None},  # the packaged model changes its mind
     "a path that fails": {"every": 40, "faults": True},

@@ -209,13 +209,13 @@ function drawArrow(c, x, y, right, down, done, head) {
   c.fill();
 }
 
-function drawEnd({ context: c, layout, theme }, path, until) {
+function drawEnd({ context: c, layout, theme, story }, path, until) {
   if (!path.over || path.end > until) return;
   const middle = layout.barTop(path.index) + layout.bar / 2;
   const x = layout.x(path.speaks) + 8;
   c.font = theme.strong;
   c.textBaseline = "middle";
-  const said = path.place === "finished" ? (path.answer ?? "no answer") : path.place;
+  const said = path.place === "finished" ? (path.answer ?? story.without) : path.place;
   const sign = path.group?.right === true ? " ✓" : path.group?.right === false && path.answer !== null ? " ✗" : "";
   c.fillStyle = path.answer === null ? theme.faint : theme.inkOf(path.group);
   c.fillText(fitted(c, said, 64) + sign, x, middle + 1);

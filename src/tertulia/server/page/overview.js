@@ -78,7 +78,7 @@ function bar(story, group, size) {
   return h(
     "li",
     { class: won ? "won" : null },
-    chip(group, group ? null : "no answer"),
+    chip(group, group ? null : story.without),
     h("span", { class: "bar" }, h("i", { style: { width: `${100 * share}%`, background: colour } })),
     h("span", { class: "size" }, String(size)),
   );
@@ -141,7 +141,7 @@ function row(view, path) {
       { scope: "row" },
       h("button", { class: "link", onclick: () => view.choosePath(path.index) }, `Path ${path.index}`),
     ),
-    h("td", {}, chip(path.group, path.answer ?? (path.over ? "no answer" : null))),
+    h("td", {}, chip(path.group, path.answer ?? (path.over ? view.story.without : null))),
     h("td", { class: "count" }, number(path.generated)),
     h("td", {}, whom.length > 4 ? counted(whom.length, "path") : whom.join(", ") || "nobody"),
     h("td", { class: "place" }, said(path.led ? `${place}, led` : place)),

@@ -29,6 +29,7 @@ export function tell(told, arriving = new Map(), answers = new Answers()) {
     model: textOf(header.model),
     board: settings.mode === "board",
     budget: whole(settings.budget),
+    without: settings.answer_kind === "free" ? "free form" : "no answer", // where a path has no short answer
     paths: [],
     meetings: [],
     verdict: null,
