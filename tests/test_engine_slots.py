@@ -28,7 +28,7 @@ async def test_a_hundred_questions_share_eight_slots() -> None:
 
 async def test_a_stopped_path_gives_up_its_slot_when_the_server_has_let_go_of_it() -> None:
     chance = random.Random(3)
-    async with serving("llama.cpp", slots=3, delay=0.002, notices=0.1, **MODEST) as (fake, engine):
+    async with serving("llama.cpp", slots=3, delay=0.005, notices=0.1, **MODEST) as (fake, engine):
 
         async def path(name: str) -> Generation | None:
             task = asyncio.create_task(ask(fake, engine, name, max_tokens=30))

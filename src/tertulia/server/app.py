@@ -86,7 +86,8 @@ class Endpoint:
         ask = getattr(self.house.session.engine, "busy", None)  # a question to the server, where there is one
         try:
             if ask is not None:
-                await asyncio.wait_for(ask(), 5.0)
+                async with asyncio.timeout(5.0):
+                    await ask()
         except (EngineError, TimeoutError) as error:
             raise Refusal(
                 503, f"the engine does not answer: {error or 'nothing in 5 s'}", code="engine_error"

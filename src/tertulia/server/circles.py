@@ -54,8 +54,10 @@ class Listener:
         """What is next, with the number of its circle; None where nothing happened for so many seconds."""
         if not self._heard:
             self._more.clear()
+            # Not `wait_for`: in Python 3.11 it forgets a cancellation that comes together with what is waited for.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._more.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._more.wait()
         return self._heard.popleft() if self._heard else None
 
 
