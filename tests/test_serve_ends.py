@@ -20,11 +20,13 @@ import pytest
 
 from engine_fakes import Fake
 from serving import QUESTION, Address, asked, events, served, thinker, until
+from tertulia.circle.events import Event
 from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.scripted import ScriptedEngine
 from tertulia.journal import read_journal
 from tertulia.server.app import Stream
+from tertulia.server.circles import Listener
 from tertulia.server.refusals import Refusal
 from tertulia.server.serving import Served, serve
 from tertulia.server.turns import Turns
@@ -318,9 +320,6 @@ def _ignored(call: Any, **arguments: Any) -> None:
 
 
 async def test_an_event_of_one_circle_is_heard_by_all_who_listen() -> None:
-    from tertulia.circle.events import Event
-    from tertulia.server.circles import Listener
-
     listener = Listener()
     for text in ("a", "b"):
         listener.hear(0, Event("tokens", 1, {"count": 1, "text": text, "of": "thought"}))
@@ -332,6 +331,16 @@ async def test_an_event_of_one_circle_is_heard_by_all_who_listen() -> None:
     assert second is not None and second[1] is not None and second[1].path == 2
     assert await listener.next(1) == (0, None)
     assert await asyncio.wait_for(listener.next(0.01), 5) is None
+
+
+async def test_who_leaves_just_as_something_happens_has_left() -> None:
+    listener = Listener()
+    waiting = asyncio.create_task(listener.next(NEVER))
+    await asyncio.sleep(0)
+    listener.hear(0, None)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_a_stream_that_nobody_reads_from_gives_up_its_place() -> None:
