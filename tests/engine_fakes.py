@@ -71,6 +71,8 @@ class Fake:
     busy: dict[int, int] = field(default_factory=dict)  # requests at work, by slot of a llama.cpp server
     clashes: int = 0  # requests that went to a busy slot
     notices: float = 0.0  # seconds until it sees that a connection was closed
+    listens: float = 0.0  # and seconds without any question before it looks
+    asked: float = 0.0  # when it was asked last, by the clock of its loop
     owner: str = ""  # who the list of models says it belongs to
     templated: bool = True  # vLLM: whether it has a chat template
     stories: int = 0  # so many of them follow whatever it is asked to continue; 0 for the rest of one
@@ -113,6 +115,7 @@ class Fake:
                 headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head[1:] if line)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.paths.append(path)
+                self.asked = asyncio.get_running_loop().time()
                 await self._answer(method, path, headers, json.loads(body) if body else {}, reader, writer)
                 if self.close_after_answer:
                     break
@@ -237,6 +240,8 @@ class Fake:
             if not whole.done():
                 self.aborted += 1
                 await asyncio.sleep(self.notices)
+                while asyncio.get_running_loop().time() < self.asked + self.listens:  # noqa: ASYNC110  (as it does)
+                    await asyncio.sleep(0.01)
                 raise _Cut
             answer = whole.result()
             _send(writer, 200, trouble.mangle(answer, 0) if trouble.mangle else answer)

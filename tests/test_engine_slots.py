@@ -47,6 +47,18 @@ async def test_a_stopped_path_gives_up_its_slot_when_the_server_has_let_go_of_it
         assert fake.clashes == 0
 
 
+async def test_a_server_that_looks_only_when_it_is_left_alone_notices_that_a_path_was_stopped() -> None:
+    async with serving("llama.cpp", slots=1, delay=30.0, listens=1.0) as (fake, engine):
+        task = asyncio.create_task(ask(fake, engine, "p0"))
+        while not fake.bodies:  # noqa: ASYNC110  (a fake server sets no events)
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        fake.delay = 0.0
+        assert (await ask(fake, engine, "p1")).text == WHOLE
+        assert fake.clashes == 0
+
+
 async def test_an_answer_that_takes_too_long_is_not_asked_for_again_while_it_is_made() -> None:
     async with serving("llama.cpp", slots=2, delay=0.01, notices=0.3, first_byte=0.5) as (fake, engine):
         assert (await ask(fake, engine)).text == WHOLE

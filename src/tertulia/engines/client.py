@@ -222,12 +222,13 @@ class HttpEngine:
 
     async def _settle(self, slot: int) -> None:
         """Wait until the server has let go of a slot, as far as it says."""
-        idle = 0
+        idle, hurry = 0, 10
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while idle < 2:  # a request that was on its way when it was stopped shows up a little later
-                    await asyncio.sleep(0.02)
-                    busy = await self._questions.busy_slots()
+                    # A llama.cpp that is asked nothing for a second looks whether anybody is still there.
+                    await asyncio.sleep(0.02 if idle or hurry > 0 else 1.2)
+                    busy, hurry = await self._questions.busy_slots(), hurry - 1
                     idle = 0 if busy and slot in busy else idle + 1
         except (TimeoutError, Retryable, EngineError, Malformed):
             return
