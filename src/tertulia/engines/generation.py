@@ -228,6 +228,6 @@ class Reader:
         part, told = self.part, self.progress
         new = list(zip(part.ids[told:], part.texts[told:], part.logprobs[told:], strict=True))
         if self._on_tokens is not None and new:
-            self._on_tokens([Token(id, self._text_of(id) or text, logprob) for id, text, logprob in new])
+            self._on_tokens([Token(id, text if part.spoken else self._text_of(id) or text, lp) for id, text, lp in new])
         self.progress = len(part.ids)
         self.enough |= any([self._watch.feed(text) is not None for _, text, _ in new])

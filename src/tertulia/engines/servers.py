@@ -33,6 +33,7 @@ class Part:
         ids: Ids that came; `TEXT_ID` for each chunk in text mode.
         texts: The server's text for each, as far as it can be told apart: of several tokens in one chunk the
             last has it all.
+        spoken: Whether `texts` is all the text there is, so that it can be told before the pieces are known.
         logprobs: Logarithm of the probability of each, None where the server does not say.
         finish: "length", "stop" or "end" in the server's opinion; None while it goes on.
         matched: Stop string or stop id, where the server says.
@@ -55,6 +56,7 @@ class Part:
     prompt: tuple[int, ...] = ()
     most: int | None = None
     text: bool = False
+    spoken: bool = False
 
     def add(self, ids: Sequence[int], text: str, logprobs: Sequence[float | None] = ()) -> None:
         """Add a chunk of tokens with the text of all of them."""

@@ -53,7 +53,9 @@ class Sglang(Dialect):
         rows = about.rows("output_token_logprobs")
         rows = rows[known:] if len(rows) == known + len(new) else rows
         same = [row[1] for row in rows] == new
-        part.add(new, "", [number(row[0]) for row in rows] if same else ())
+        text = payload.text("text")[sum(map(len, part.texts)) if part.repeats else 0 :]
+        part.add(new, text, [number(row[0]) for row in rows] if same else ())
+        part.spoken |= bool(text)
         part.usage.take(about, about)
 
     @staticmethod

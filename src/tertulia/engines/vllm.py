@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from tertulia.engines.answer import Fields, Malformed
 from tertulia.engines.base import Request
 from tertulia.engines.servers import SEED_LIMIT, Completions, Json, Part
 
+TEXT = re.compile(rb'"text":("(?:[^"\\]|\\.)*")')
 ONLY_IDS = re.compile(rb'"token_ids":\[((?:\d{1,9}(?:,\d{1,9})*)?)\]')
 
 
@@ -40,17 +42,22 @@ class Vllm(Completions):
         } | ({"logprobs": 1} if request.logprobs else {})
 
     def glance(self, part: Part, payload: bytes) -> bool:
-        # Inside a JSON string the quotes would be escaped, so these can only be the fields. The text of the
-        # tokens is known by their ids.
-        found = ONLY_IDS.search(payload)
+        # Inside a JSON string the quotes would be escaped, so these can only be the fields.
+        found, said = ONLY_IDS.search(payload), TEXT.search(payload)
         more = b'"usage":{' in payload or b'"logprobs":{' in payload or b'"error":' in payload
-        if not found or more or b'"finish_reason":null' not in payload:
+        if not found or not said or more or b'"finish_reason":null' not in payload:
             return False
-        part.add([int(token) for token in found[1].split(b",")] if found[1] else (), "")
+        try:
+            text = json.loads(said[1])
+        except ValueError:  # it is told where all is parsed
+            return False
+        part.spoken |= bool(text)
+        part.add([int(token) for token in found[1].split(b",")] if found[1] else (), text)
         return True
 
     def read(self, part: Part, payload: Fields) -> None:
         super().read(part, payload)
+        part.spoken |= any(part.texts)
         if part.finish == "stop" and part.matched is None:
             part.finish = "end"
 
