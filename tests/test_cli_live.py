@@ -159,15 +159,19 @@ async def test_when_it_is_left_the_last_state_and_the_cursor_are_there() -> None
     view.close()
 
 
-def test_the_pace_of_a_run_is_told_with_the_most_that_is_left() -> None:
+def test_the_pace_of_a_run_is_told_with_the_most_that_is_left_or_what_those_that_are_through_needed() -> None:
     pace = Pace()
     pace.observe(_start(2, 1000), 100.0)
     assert pace.line(109.0) == "no token yet: the model reads the question, then writes its first tokens"
     pace.observe(Event("tokens", 0, {"count": 100}), 110.0)
     pace.observe(Event("tokens", 1, {"count": 300}), 120.0)
     assert pace.line(120.0) == "400 tokens, 20 tokens/s, 0 of 2 paths done, at most 80 s left"
-    pace.observe(Event("answer", 0, {"place": "finished", "answer": "7"}), 130.0)
-    assert pace.line(140.0) == "400 tokens, 10 tokens/s, 1 of 2 paths done, at most 70 s left"
+    pace.observe(Event("thought", 1, {"place": "last call"}), 120.0)
+    assert pace.line(140.0) == "400 tokens, 10 tokens/s, 0 of 2 paths done, about 20 s left"
+    pace.observe(Event("answer", 1, {"place": "finished", "answer": "7"}), 130.0)
+    assert pace.line(140.0) == "400 tokens, 10 tokens/s, 1 of 2 paths done, about 20 s left"
+    pace.observe(Event("tokens", 0, {"count": 200}), 150.0)
+    assert pace.line(150.0) == "600 tokens, 12 tokens/s, 1 of 2 paths done"
 
 
 def test_a_silent_server_is_told_on_both_views_until_it_speaks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tertulia.circle.events import Event
 
 ENDS = ("finished", "stopped", "failed")
+THOUGHT = (*ENDS, "last call")  # where a path has its thought behind it, but for what it may hear
 PACE = 5.0  # seconds between two lines about how far a run is; later twice as many
 
 
@@ -57,6 +58,7 @@ class Pace:
     def __init__(self) -> None:
         self._tokens: Counter[int] = Counter()
         self._ended: set[int] = set()
+        self._lengths: dict[int, int] = {}  # of those that have come as far as their last call
         self._paths, self._budget, self._began = 0, 0, 0.0
 
     def observe(self, event: Event, now: float) -> None:
@@ -71,8 +73,10 @@ class Pace:
             self._paths, self._budget = event.data["settings"]["paths"], event.data["settings"]["budget"]
         elif event.kind == "tokens" and event.path is not None:
             self._tokens[event.path] += event.data["count"]
-        elif event.data.get("place") in ENDS and event.path is not None:
-            self._ended.add(event.path)
+        elif event.data.get("place") in THOUGHT and event.path is not None:
+            self._lengths[event.path] = self._tokens[event.path]
+            if event.data["place"] in ENDS:
+                self._ended.add(event.path)
 
     def line(self, now: float) -> str:
         """How far it is, in one line.
@@ -85,11 +89,10 @@ class Pace:
             return "no token yet: the model reads the question, then writes its first tokens"
         # Not since the first of them: tokens come in stretches, and the first one would look like a flash.
         rate = total / (now - self._began)
-        owed = sum(max(0, self._budget - self._tokens[path]) for path in range(self._paths) if path not in self._ended)
-        return (
-            f"{total:,} tokens, {rate:.0f} tokens/s, {len(self._ended)} of {self._paths} paths done, "
-            f"at most {duration(owed / rate)} left"
-        )
+        most, word = (max(self._lengths.values()), "about") if self._lengths else (self._budget, "at most")
+        owed = sum(max(0, most - self._tokens[path]) for path in range(self._paths) if path not in self._lengths)
+        done = f"{total:,} tokens, {rate:.0f} tokens/s, {len(self._ended)} of {self._paths} paths done"
+        return f"{done}, {word} {duration(owed / rate)} left" if owed else done
 
 
 class Lines:
