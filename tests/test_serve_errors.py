@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,3 +189,12 @@ def test_without_keys_pages_of_elsewhere_cannot_ask(server: Address) -> None:
 def test_without_keys_it_listens_on_this_machine_only() -> None:
     with pytest.raises(TertuliaError, match="there are no keys"), served(host="0.0.0.0"):
         pass
+
+
+def test_nothing_that_is_asked_makes_the_server_fail() -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / "serve.py"
+    command = [sys.executable, str(script), "fuzz", "--requests", "400", "--seed", "7"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    counted = json.loads(told.stdout)["statuses"]
+    assert sum(counted.values()) == 400 and counted["200"] > 50 and counted["400"] > 50
