@@ -98,13 +98,14 @@ def test_openai_streams_a_response(server: Address, client: Any) -> None:
     assert final.output_text
 
 
-def test_the_lines_of_the_documentation_run(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("document", ["docs/serve.md", "README.md"])
+def test_the_lines_of_the_documentation_run(document: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("openai", reason="the openai package is not installed")
-    text = (Path(__file__).parent.parent / "docs" / "serve.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    text = (Path(__file__).parent.parent / document).read_text("utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "import OpenAI" in block]
     with served() as open_to_all:
         code = code.replace("http://127.0.0.1:8800", open_to_all.url).replace("leap/pebble", MODEL)
-        exec(compile(code, "docs/serve.md", "exec"), {})
+        exec(compile(code, document, "exec"), {})
         told = capsys.readouterr().out
         assert "1) 26+" in told and "boxed{" in told
 
