@@ -199,6 +199,23 @@ def test_only_the_last_circles_are_kept_in_memory(monkeypatch: pytest.MonkeyPatc
         assert [circle["id"] for circle in server.get("/circles").json()] == names[:1:-1]
 
 
+def test_a_circle_of_long_ago_is_found_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tertulia.server.circles.REMEMBERED", 2)
+    mine = {"Idempotency-Key": "mine"}
+    (tmp_path / "notes.jsonl").write_text("not a circle's", "utf-8")
+    engine = thinker()
+    with served(engine, journals=tmp_path) as server:
+        first = server.chat(headers=mine).json()["choices"][0]["tertulia"]["circle"]
+        for _ in range(3):
+            server.chat(model="one/scripted")
+        assert len(server.get("/circles").json()) == 2
+        assert '"verdict"' in server.get(f"/circles/{first}").text
+        calls = len(engine.calls)
+        assert server.chat(headers=mine).status_code == 200 and len(engine.calls) == calls
+        assert server.get("/circles").json()[0]["id"] == first
+        assert server.get("/circles/*").status_code == 404
+
+
 @contextmanager
 def child(*arguments: str) -> Iterator[tuple[Address, subprocess.Popen[str]]]:
     """A server in a process of its own."""
@@ -319,18 +336,25 @@ def _ignored(call: Any, **arguments: Any) -> None:
         call(**arguments)
 
 
-async def test_an_event_of_one_circle_is_heard_by_all_who_listen() -> None:
-    listener = Listener()
-    for text in ("a", "b"):
-        listener.hear(0, Event("tokens", 1, {"count": 1, "text": text, "of": "thought"}))
-    listener.hear(0, Event("tokens", 2, {"count": 1, "text": "c", "of": "thought"}))
+async def test_tokens_that_nobody_has_taken_yet_are_told_together() -> None:
+    listener, said = Listener(), "abcabc"
+    for at, text in enumerate(said):
+        listener.hear(0, Event("tokens", at % 3, {"count": 1, "text": text, "of": "thought"}))
+    listener.hear(0, Event("meeting", None, {}))
+    listener.hear(0, Event("tokens", 0, {"count": 1, "text": "d", "of": "thought"}))
     listener.hear(0, None)
-    first = await listener.next(1)
-    assert first is not None and first[1] is not None and first[1].data == {"count": 2, "text": "ab", "of": "thought"}
-    second = await listener.next(1)
-    assert second is not None and second[1] is not None and second[1].path == 2
-    assert await listener.next(1) == (0, None)
-    assert await asyncio.wait_for(listener.next(0.01), 5) is None
+    heard = [await listener.next(1) for _ in range(6)]
+    told = [(one[1].path, one[1].data) for one in heard if one and one[1]]
+    of = {"of": "thought"}
+    assert told == [
+        (0, {"count": 2, "text": "aa", **of}),
+        (1, {"count": 2, "text": "bb", **of}),
+        (2, {"count": 2, "text": "cc", **of}),
+        (None, {}),
+        (0, {"count": 1, "text": "d", **of}),
+    ]
+    assert heard[-1] == (0, None)
+    assert listener.empty and await asyncio.wait_for(listener.next(0.01), 5) is None
 
 
 async def test_who_leaves_just_as_something_happens_has_left() -> None:

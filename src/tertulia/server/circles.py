@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 import time
 from collections import deque
@@ -22,7 +23,11 @@ from tertulia.server.refusals import Refusal
 
 KEPT, KEPT_BYTES = 50, 64 * 2**20
 """Circles that are over and kept in memory, and the bytes of their journals, where there is no folder for them."""
+REMEMBERED = 1000
+"""Circles whose journal is in a folder that are known without looking there."""
 LISTED = 200
+_ID = re.compile(r"[0-9a-f]+-\d+")
+_FILE = re.compile(rf"\d+_[^_]+_{_ID.pattern}_[0-9a-f]+")
 NOBODY = "-"
 """The key where there are none: whoever may ask then may see all."""
 SHOWN = 200  # characters of a question, and of a verdict, in a list
@@ -30,20 +35,29 @@ State = Literal["waiting", "running", "done", "failed", "gone"]
 
 
 class Listener:
-    """Hears what happens in some circles; tokens that nobody has taken yet are told together."""
+    """Hears what happens in some circles; tokens of one path that nobody has taken yet are told together.
+
+    So what waits for a slow client is bounded by the steps of a circle and not by its tokens.
+    """
 
     def __init__(self) -> None:
-        self._heard: deque[tuple[int, Event | None]] = deque()
+        self._heard: deque[list[Any]] = deque()
+        self._open: dict[tuple[object, ...], list[Any]] = {}  # tokens that more can join, by circle, path and kind
         self._more = asyncio.Event()
 
     def hear(self, circle: int, event: Event | None) -> None:
         """Takes in an event of the circle of this number; None for its end."""
-        last = self._heard[-1] if self._heard else None
-        if last and event and last[1] and last[0] == circle and (joined := _joined(last[1], event)):
-            self._heard[-1] = (circle, joined)
-        else:
-            self._heard.append((circle, event))
         self._more.set()
+        if event is None or event.kind != "tokens":
+            self._open.clear()
+            self._heard.append([circle, event])
+            return
+        place = (circle, event.path, event.data["of"])
+        if place in self._open:
+            self._open[place][1] = _joined(self._open[place][1], event)
+        else:
+            self._open[place] = [circle, event]
+            self._heard.append(self._open[place])
 
     @property
     def empty(self) -> bool:
@@ -58,13 +72,16 @@ class Listener:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._more.wait()
-        return self._heard.popleft() if self._heard else None
+        if not self._heard:
+            return None
+        circle, event = self._heard.popleft()
+        if event is not None and event.kind == "tokens":
+            self._open.pop((circle, event.path, event.data["of"]), None)
+        return circle, event
 
 
-def _joined(first: Event, then: Event) -> Event | None:
-    """Two events of tokens of one path and kind as one; None where they are not."""
-    if not first.kind == then.kind == "tokens" or first.path != then.path or first.data["of"] != then.data["of"]:
-        return None
+def _joined(first: Event, then: Event) -> Event:
+    """Two events of tokens of one path and kind as one."""
     count, text = (first.data[name] + then.data[name] for name in ("count", "text"))
     return replace(then, data={**then.data, "count": count, "text": text})
 
@@ -198,15 +215,11 @@ class Circles:
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                files = sorted(folder.glob("*_*_*_*.jsonl"))
+                files = sorted(file for file in folder.glob("*.jsonl") if _FILE.fullmatch(file.stem))
             except OSError as error:
                 raise TertuliaError(f"the folder {folder} cannot be used ({error.strerror}): give another") from None
-            for file in files:
-                started, key, name, body = file.stem.split("_", 3)
-                if started.isdigit():
-                    self._circles[name] = Kept(
-                        name, "", key, body, started=int(started) / 1000, file=file, state="gone"
-                    )
+            for kept in map(_of_file, files[-REMEMBERED:]):
+                self._circles[kept.id] = kept
 
     def begin(self, question: str, key: str, identity: str | None, body: bytes, choices: int) -> list[Kept]:
         """Circles for a request, one a choice; those of an earlier one with the same identity where there was one.
@@ -231,7 +244,7 @@ class Circles:
         return made
 
     def _begin(self, name: str, key: str, body: str, question: str) -> Kept:
-        known = self._circles.get(name)
+        known = self._found(name)
         if known is not None and known.body != body:
             what = "this Idempotency-Key was used for another request: give each request its own"
             raise Refusal(422, what, code="idempotency_key_reused")
@@ -251,9 +264,17 @@ class Circles:
         Raises:
             Refusal: There is none.
         """
-        if name not in self._circles or key not in (NOBODY, self._circles[name].key):
+        kept = self._found(name)
+        if kept is None or key not in (NOBODY, kept.key):
             raise Refusal(404, f"there is no circle {name!r}: see /circles", code="circle_not_found")
-        return self._circles[name]
+        return kept
+
+    def _found(self, name: str) -> Kept | None:
+        """A circle that is remembered, or one of long ago by its file."""
+        if name in self._circles or self._folder is None or not _ID.fullmatch(name):
+            return self._circles.get(name)
+        file = next(self._folder.glob(f"*_*_{name}_*.jsonl"), None)
+        return None if file is None else _of_file(file)
 
     async def listed(self, key: str) -> list[dict[str, Any]]:
         """What there is of this key, newest first."""
@@ -270,14 +291,24 @@ class Circles:
         return [circle for circle in self._circles.values() if not circle.over]
 
     def forget(self) -> None:
-        """Drops the oldest that are over and only in memory, above the bounds."""
-        kept = [circle for circle in self._circles.values() if circle.over and circle.file is None]
+        """Drops the oldest that are over, above the bounds."""
+        kept = [circle for circle in self._circles.values() if circle.over]
+        if self._folder is not None:
+            for circle in kept[:-REMEMBERED]:
+                del self._circles[circle.id]
+            return
         size = sum(circle.size for circle in kept)
         for at, circle in enumerate(kept):
             if len(kept) - at <= KEPT and size <= KEPT_BYTES:
                 break
             size -= circle.size
             del self._circles[circle.id]
+
+
+def _of_file(file: Path) -> Kept:
+    """A circle of which only the name of its file is known."""
+    started, key, name, body = file.stem.split("_", 3)
+    return Kept(name, "", key, body, started=int(started) / 1000, file=file, state="gone")
 
 
 def _read_again(circle: Kept) -> None:
