@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import pytest
 
 from tertulia.engines.adder import think
 from tertulia.engines.scripted import ScriptedEngine
-from tertulia.server.serving import Served, serve
+
+httpx = pytest.importorskip("httpx", reason="httpx, of the extra dev, is not installed")
+serving = pytest.importorskip(
+    "tertulia.server.serving", reason="the extra serve is not installed", exc_type=ImportError
+)
 
 QUESTION = "What is 13 + 80 + 8 + 21?"
 """The scripted thinker adds up these numbers."""
@@ -28,13 +32,13 @@ class Address:
 
     url: str
 
-    def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+    def post(self, path: str, body: Any = None, **more: Any) -> Any:
         return httpx.post(f"{self.url}{path}", json=body, timeout=60, **more)
 
-    def get(self, path: str, **more: Any) -> httpx.Response:
+    def get(self, path: str, **more: Any) -> Any:
         return httpx.get(f"{self.url}{path}", timeout=60, **more)
 
-    def chat(self, question: str = QUESTION, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    def chat(self, question: str = QUESTION, headers: dict[str, str] | None = None, **more: Any) -> Any:
         return self.post("/v1/chat/completions", asked(question, **more), headers=headers)
 
     def meter(self, name: str) -> float:
@@ -63,8 +67,8 @@ def served(engine: Any = None, **asked: Any) -> Iterator[Address]:
 
     def run() -> None:
         try:
-            wanted = Served(engine=engine or thinker(), port=0, **asked)
-            asyncio.run(serve(wanted, say=told.append, started=servers.append))
+            wanted = serving.Served(engine=engine or thinker(), port=0, **asked)
+            asyncio.run(serving.serve(wanted, say=told.append, started=servers.append))
         except BaseException as error:
             failed.append(error)
 

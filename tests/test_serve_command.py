@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import serving  # noqa: F401  (skips where the extra is not installed)
 from tertulia.cli import main
 from tertulia.cli.serve import settings_of
 from tertulia.server.serving import Served
