@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from serving import QUESTION, Address, asked, events, served, thinker
 from tertulia import solve
+from tertulia.engines.base import Generation, OnTokens, Request
+from tertulia.engines.scripted import ScriptedEngine
 from tertulia.server.page import POLICY, live_page
 
 
@@ -104,7 +109,25 @@ def test_several_choices_are_several_circles(server: Address) -> None:
     assert answer["usage"]["tertulia"]["paths"] == 3
     pieces = events(server.chat(n=2, stream=True).text)
     ended = [piece["choices"][0]["index"] for piece in pieces if piece["choices"][0]["finish_reason"]]
-    assert ended == [0, 1]
+    assert sorted(ended) == [0, 1]
+
+
+def test_a_choice_is_told_when_its_own_circle_is_over() -> None:
+    second = asyncio.Event()
+
+    class Waits(ScriptedEngine):
+        async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+            if "-1/" in request.path:
+                await second.wait()
+            return await super().generate(request, on_tokens=on_tokens)
+
+    with served(Waits()) as server, httpx.Client(timeout=60) as client:
+        body = asked(model="one/scripted", n=2, stream=True)
+        with client.stream("POST", f"{server.url}/v1/chat/completions", json=body) as answer:
+            for line in answer.iter_lines():
+                if '"finish_reason": "stop"' in line:
+                    break
+            assert json.loads(line.removeprefix("data: "))["choices"][0]["index"] == 0
 
 
 def test_the_answer_is_cut_before_a_stop_string(server: Address) -> None:

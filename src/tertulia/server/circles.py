@@ -214,7 +214,7 @@ class Circles:
         self._circles: dict[str, Kept] = {}
         if folder is not None:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is asked is nobody else's
                 files = sorted(file for file in folder.glob("*.jsonl") if _FILE.fullmatch(file.stem))
             except OSError as error:
                 raise TertuliaError(f"the folder {folder} cannot be used ({error.strerror}): give another") from None

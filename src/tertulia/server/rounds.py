@@ -21,6 +21,7 @@ from tertulia.server.refusals import refusal_of
 from tertulia.server.turns import Place, Turns
 from tertulia.server.voice import Voice
 
+OVER = Event("over", None, {})
 ALIVE = 5.0  # seconds of silence after which a stream shows that it is alive
 
 
@@ -93,17 +94,29 @@ class Round:
             Refusal: One could not be.
         """
         try:
-            results = await asyncio.gather(*self._tasks)
+            results = [await task for task in self._tasks]
         except TertuliaError as error:
             raise refusal_of(error) from error
         self.house.metrics.seconds.observe(time.monotonic() - self.began)
         return results
 
+    async def result(self, at: int) -> Result:
+        """What one of them came to, once it is over.
+
+        Raises:
+            Refusal: It could not be.
+        """
+        try:
+            return await self._tasks[at]
+        except TertuliaError as error:
+            raise refusal_of(error) from error
+
     async def told(self) -> AsyncIterator[tuple[int, Event | None, str]]:
         """What happens in them until all are over.
 
         Yields:
-            The choice, what happened, and what it adds to the reasoning; None and nothing where that has been silent.
+            The choice, what happened (`OVER` for its end), and what it adds to the reasoning; None and nothing where
+            that has been silent.
         """
         voices = [Voice(*self.house.marks) for _ in self.circles]
         left, first, spoke = len(self.circles), True, time.monotonic()
@@ -117,6 +130,7 @@ class Round:
             at, event = heard
             if event is None:
                 left -= 1
+                yield at, OVER, ""
             else:
                 if first and event.kind == "tokens":
                     first = False

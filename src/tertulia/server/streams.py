@@ -10,7 +10,7 @@ from typing import Any
 
 from tertulia.result import Result
 from tertulia.server.answers import content, finish_reason, told, usage
-from tertulia.server.rounds import Round
+from tertulia.server.rounds import OVER, Round
 from tertulia.server.voice import shown
 
 DONE = b"data: [DONE]\n\n"
@@ -61,19 +61,24 @@ class Form:
             if event is None:
                 yield SILENCE
                 continue
+            if event is OVER:
+                for piece in self._end(at, await self.round.result(at)):
+                    yield piece
+                continue
             if thought:
                 yield self._piece(at, self._thought(thought))
             if asked.all_paths and (extra := shown(event)):
                 yield self._piece(at, {}, tertulia=extra)
         results = await self.round.results()
-        for at, result in enumerate(results):
-            if text := content(result, asked.stops):
-                yield self._piece(at, {"content": text})
-            end = told(self.round.circles[at].id, result)
-            yield self._piece(at, {}, finish=finish_reason(result), tertulia=end)
         if asked.usage:
             yield sent({**self._head(piece=True), "choices": [], "usage": usage(results)})
         yield DONE
+
+    def _end(self, at: int, result: Result) -> list[bytes]:
+        """The answer of a circle that is over."""
+        text, said = content(result, self.round.asked.stops), told(self.round.circles[at].id, result)
+        end = self._piece(at, {}, finish=finish_reason(result), tertulia=said)
+        return [self._piece(at, {"content": text}), end] if text else [end]
 
     def _piece(self, at: int, delta: dict[str, Any], *, finish: str | None = None, **extra: Any) -> bytes:
         choice: dict[str, Any] = {"index": at, "delta": delta} if self.chat else {"index": at, "text": "", **delta}
