@@ -55,11 +55,25 @@ def test_a_run_opens_its_page_when_it_ends(
 
 def test_a_page_takes_the_place_of_no_journal(run: tuple[Path, Any], capsys: pytest.CaptureFixture[str]) -> None:
     before = run[0].read_bytes()
-    assert main(["view", str(run[0]), "-o", str(run[0])]) == 2
-    assert "would take the place of the journal" in capsys.readouterr().err
+    other_name = run[0].parent / ".." / run[0].parent.name / run[0].name
+    for file in (run[0], other_name):
+        assert main(["view", str(run[0]), "-o", str(file)]) == 2
+        assert "would take the place of the journal" in capsys.readouterr().err
     assert main(["view", *[str(run[0])] * 3]) == 2
     assert "3 journals were given: give one, or two" in capsys.readouterr().err
     assert run[0].read_bytes() == before
+
+
+def test_a_folder_is_no_journal_and_no_page(
+    run: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["view", "."]) == 2
+    assert "the journal . cannot be read: Is a directory" in capsys.readouterr().err
+    for command in (["view", str(run[0]), "-o", "."], ["show", str(run[0]), "--otlp", "."]):
+        assert main(command) == 2
+        assert "cannot write .: " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def write_whole(file: Path, data: str | bytes) -> Path:
     Raises:
         TertuliaError: It cannot be written. One line.
     """
-    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+    fresh = file.parent / f"{file.name}.{os.getpid()}.new"  # `with_name` knows none of "."
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with fresh.open("wb") as out:

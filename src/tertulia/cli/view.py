@@ -42,10 +42,11 @@ def write(journals: list[Path], out: Path | None = None, circle: str | None = No
     from tertulia.files import write_whole
     from tertulia.server.page import page_of
 
+    page = page_of([read(file, circle) for file in journals], gold)
     file = out or journals[0].with_suffix(".html")
-    if file in journals:
+    if file.resolve() in [journal.resolve() for journal in journals]:
         raise TertuliaError(f"the page would take the place of the journal {file}: give another file with -o")
-    return write_whole(file, page_of([read(file, circle) for file in journals], gold))
+    return write_whole(file, page)
 
 
 def temporary_journal() -> Path:
