@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import serving  # noqa: F401  (skips where the extra is not installed)
+from tertulia.circle.frames import CONTROLS
 from tertulia.cli import main
 from tertulia.cli.serve import settings_of
 from tertulia.server.serving import Served
@@ -69,3 +70,11 @@ def test_options_are_settings_of_all_circles(monkeypatch: pytest.MonkeyPatch, tm
         "preset": "paper",
     }
     assert settings_of({"every": "auto"}) == {"every": "auto"}
+
+
+def test_a_control_is_known_where_it_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(wanted: Served, **_: object) -> None:
+        assert CONTROLS and wanted.settings == {"control": "echo"}
+
+    monkeypatch.setattr("tertulia.server.serving.serve", serve)
+    assert main(["serve", "--engine", "scripted", "--control", "echo"]) == 0

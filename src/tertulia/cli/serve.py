@@ -108,6 +108,8 @@ def settings_of(given: dict[str, Any]) -> dict[str, Any]:
         from tertulia.cli.solve import places
 
         given["meet_at"] = places(given["meet_at"])
+    if "control" in given:
+        import tertulia.evaluation.controls  # noqa: F401  (brings the controls along)
     if "wording" in given:
         given["wording"] = str(given["wording"])
     return given
