@@ -143,6 +143,23 @@ def test_what_was_heard_is_none_of_the_words_and_what_follows_begins_anew() -> N
     assert (result.quoted, result.words) == (0, "It is \\boxed{8}.\n\nOh, it is \\boxed{7}.")
 
 
+def test_a_small_budget_is_all_answer_where_a_model_does_not_think_aloud_and_half_of_it_where_it_does() -> None:
+    text = "one two three four five six seven eight nine ten "
+    alone = {"paths": 1, "budget": 20, "consensus_stop": 0, "settle": 0.0}
+    aloud = free((), Aloud(lambda context, path, seed: text * 9), **alone)
+    (path,) = aloud.paths
+    assert (path.tokens.generated, path.tokens.injected) == (20, 0) and path.own_text.startswith(aloud.words)
+    thinking = free((), ScriptedEngine(lambda context, path, seed: text * 9), **alone)
+    (path,) = thinking.paths
+    assert (path.count("thought"), path.count("answer")) == (10, 10) and aloud.words != thinking.words != ""
+
+
+def test_an_answer_that_was_asked_for_in_the_middle_of_another_begins_anew() -> None:
+    result = free((), Aloud(lambda context, path, seed: "on and on and " * 90), paths=1, budget=40, settle=1.0)
+    first, second = result.words.split("\n\n")
+    assert first.startswith("on and") and second.startswith("on and")
+
+
 def test_the_path_whose_words_stand_for_a_vote_is_told_with_its_words() -> None:
     def write(context: str, path: str, seed: int) -> str:
         value = 5 if path.endswith("p0") else 7

@@ -136,6 +136,13 @@ def test_the_answer_is_cut_before_a_stop_string(server: Address) -> None:
     assert whole.startswith(cut) and len(cut) < len(whole)
 
 
+@pytest.mark.parametrize(("name", "most"), [("max_tokens", 1), ("max_completion_tokens", 2)])
+def test_what_was_cut_by_its_budget_says_so(server: Address, name: str, most: int) -> None:
+    answer = server.chat("What is 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9?", model="one/scripted", **{name: most}).json()
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == most
+
+
 def test_completions_ask_without_a_chat(server: Address) -> None:
     body = {"model": "leap/scripted", "prompt": QUESTION, "seed": 7}
     answer = server.post("/v1/completions", body).json()

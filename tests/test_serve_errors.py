@@ -51,7 +51,7 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
             "text only",
         ),
         ({"max_tokens": -1}, 400, "max_tokens", "greater than or equal to 1"),
-        ({"max_completion_tokens": 3}, 400, None, "a budget of 3 tokens leaves nothing to think with"),
+        ({"max_tokens": 3, "tertulia": {"answer_kind": "math"}}, 400, None, "a budget of 3 tokens leaves nothing"),
         ({"n": 0}, 400, "n", "greater"),
         ({"temperature": 9}, 400, "temperature", "less than or equal to 2"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "tools", "call no tools"),

@@ -30,7 +30,7 @@ from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampl
 from tertulia.pace import Pace
 from tertulia.result import Result
 from tertulia.seeds import story_of
-from tertulia.settings import Settings, resolve
+from tertulia.settings import Settings, answer_room, resolve
 from tertulia.start import engine_for, telling
 from tertulia.templates import Turn, chat, whole
 from tertulia.wording import Wording
@@ -281,11 +281,14 @@ async def solve_with(
     asked_for = header(engine.info, profile, question, settings, (wording, *spoken), history)
     asked_for |= {"beginnings": [begun and begun.to_json() for begun in beginnings]} if beginnings else {}
     found = dialect or await Dialect.probe(engine, profile, settings.thinking)
+    # Where all that a path writes is its answer, nothing is kept for one, unless it may be ended before its own end.
+    whole = settings.free and not found.think_close and not (settings.consensus_stop or settings.settle)
+    kept = 0 if whole else answer_room(settings, profile)
     async with _opened(journal, asked_for) as book:
         run = Run(
             engine=engine,
             dialect=found,
-            profile=profile,
+            profile=profile.model_copy(update={"answer_tokens": kept}),
             wording=wording,
             settings=settings,
             journal=book,

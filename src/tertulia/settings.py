@@ -291,8 +291,13 @@ def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, An
             raise TertuliaError(f"unknown language {code!r} in {named}: use some of {', '.join(known)}")
 
 
+def answer_room(settings: Settings, profile: Profile) -> int:
+    """Tokens of a path's budget that are kept for its answer: half of a small one where the answer is of free form."""
+    return min(profile.answer_tokens, settings.budget // 2) if settings.free else profile.answer_tokens
+
+
 def _check_budget(settings: Settings, profile: Profile) -> None:
-    answer, summary = profile.answer_tokens, profile.summary_tokens
+    answer, summary = answer_room(settings, profile), profile.summary_tokens
     if settings.budget <= answer:
         raise TertuliaError(
             f"a budget of {settings.budget} tokens leaves nothing to think with: "

@@ -334,7 +334,7 @@ class Thinker:
     async def _closing(self, path: Path) -> Step:
         """Ends a thought for the path: its budget is spent, it repeats itself, or the circle has settled."""
         words = self.run.wording_of(path.index)
-        spans = [await self.run.put("cue", words.closing)] if words.closing else []
+        spans = [await self.run.put("cue", words.closing)] if words.closing and self.run.profile.answer_tokens else []
         closes = self.run.close()
         place: Place = "closed" if closes or not self._may_lead(path, 0) else "unanswered"
         return Step("closing", (*spans, *closes), place=place, release="discard" if path.held is not None else None)

@@ -27,8 +27,12 @@ def own_answer(path: Path, dialect: Dialect) -> str:
     if dialect.think_close:
         spans = spans[1 + max((at for at, span in enumerate(spans) if span.kind == "thought"), default=-1) :]
     lead = path.spans[-2:-1] if path.led else []
-    own = [span for span in spans if span.kind in ("thought", "answer", "heard") or span in lead]
-    text = "".join("\n\n" if span.kind == "heard" else span.text for span in own)  # after what was heard it begins anew
+    text = ""
+    for span in spans:
+        if span.kind in ("thought", "answer") or span in lead:
+            text += span.text
+        elif span.kind in ("heard", "cue"):  # after what was put in it begins anew
+            text = text.rstrip() + "\n\n"
     for stop in dialect.stops:
         text = text.partition(stop)[0]
     return text.strip()

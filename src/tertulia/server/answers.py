@@ -19,8 +19,12 @@ def content(result: Result, stops: Sequence[str] = ()) -> str:
 
 
 def finish_reason(result: Result) -> FinishReason:
-    """Why it ends there: "length" where a budget left no answer."""
-    return "stop" if result.words else "length"
+    """Why it ends there: "length" where a budget left no answer, or cut the one that is quoted."""
+    spent = any(
+        path.index == result.quoted and not path.led and path.tokens.generated >= result.settings.budget
+        for path in result.paths
+    )
+    return "stop" if result.words and not spent else "length"
 
 
 def told(name: str, result: Result) -> dict[str, Any]:
