@@ -281,14 +281,11 @@ async def solve_with(
     asked_for = header(engine.info, profile, question, settings, (wording, *spoken), history)
     asked_for |= {"beginnings": [begun and begun.to_json() for begun in beginnings]} if beginnings else {}
     found = dialect or await Dialect.probe(engine, profile, settings.thinking)
-    # Where all that a path writes is its answer, nothing is kept for one, unless it may be ended before its own end.
-    whole = settings.free and not found.think_close and not (settings.consensus_stop or settings.settle)
-    kept = 0 if whole else answer_room(settings, profile)
     async with _opened(journal, asked_for) as book:
         run = Run(
             engine=engine,
             dialect=found,
-            profile=profile.model_copy(update={"answer_tokens": kept}),
+            profile=profile.model_copy(update={"answer_tokens": _kept(profile, settings, found)}),
             wording=wording,
             settings=settings,
             journal=book,
@@ -307,6 +304,15 @@ async def solve_with(
         took = time.monotonic() - started
     pace.add(circle.paths)
     return await asyncio.to_thread(Result.of, circle, gold=gold, seconds=took)
+
+
+def _kept(profile: Profile, settings: Settings, dialect: Dialect) -> int:
+    """Tokens of a path's budget that are kept for its answer.
+
+    None where all that it writes is its answer, unless it may be ended before its own end.
+    """
+    whole = settings.free and not dialect.think_close and not (settings.consensus_stop or settings.settle)
+    return 0 if whole else answer_room(settings, profile)
 
 
 async def _every(run: Run, pace: Pace) -> int:
