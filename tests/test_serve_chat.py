@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -141,6 +142,41 @@ def test_what_was_cut_by_its_budget_says_so(server: Address, name: str, most: in
     answer = server.chat("What is 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9?", model="one/scripted", **{name: most}).json()
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == most
+
+
+class Aloud(ScriptedEngine):
+    """A model that does not think aloud."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(lambda context, path, seed: text)
+        self.info = replace(self.info, model="any", chat_template="{{ content }}")
+
+    async def render(self, messages: Any, options: Any = None) -> str:
+        return f"<|user|>{messages[-1]['content']}<|assistant|>"
+
+
+@pytest.mark.parametrize(
+    ("stop", "told"), [(None, "Clear skies,\n\nthen rain. STOP there."), (" STOP", "Clear skies,\n\nthen rain.")]
+)
+def test_a_single_path_that_does_not_think_aloud_streams_its_answer_as_it_writes(stop: str | None, told: str) -> None:
+    with served(Aloud("\nClear skies,\n\nthen rain. STOP there. \n<|end|>")) as server:
+        one = {"model": "one/any", "stop": stop}
+        (choice,) = server.chat(**one).json()["choices"]
+        assert choice["message"] == {"role": "assistant", "content": told, "refusal": None}
+        pieces = events(server.chat(stream=True, **one).text)
+        assert joined(pieces, "content") == told and joined(pieces, "reasoning") == ""
+        assert sum(bool(piece["choices"][0]["delta"].get("content")) for piece in pieces) > 1
+
+
+def test_a_response_of_such_a_path_streams_its_answer_too() -> None:
+    with served(Aloud("Clear skies,\n\nthen rain.<|end|>")) as server:
+        body = {"model": "one/any", "input": "What will it be?", "stream": True}
+        told = events(server.post("/v1/responses", body).text)
+        texts = [event["delta"] for event in told if event["type"] == "response.output_text.delta"]
+        assert len(texts) > 1 and "".join(texts) == "Clear skies,\n\nthen rain."
+        assert [event["type"] for event in told].count("response.output_item.added") == 1
+        (item,) = told[-1]["response"]["output"]
+        assert item["content"][0]["text"] == "".join(texts)
 
 
 def test_completions_ask_without_a_chat(server: Address) -> None:

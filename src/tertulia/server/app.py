@@ -182,6 +182,8 @@ class Endpoint:
             raise Refusal(503, "the server is about to end: ask another one", headers={"Retry-After": "5"})
         wanted, settings = house.models.settings(asked)
         await self._fits(asked)
+        dialect = await house.session.dialect(settings.thinking)
+        alone = settings.paths == 1 and settings.method != "longer"  # nothing is put into what it writes
         places = house.turns.enter(key, asked.choices)
         try:
             kept = house.circles.begin(asked.question, key, identity, request.url.path.encode() + data, asked.choices)
@@ -193,7 +195,7 @@ class Endpoint:
             circle.model, circle.preset, circle.paths = asked.model, settings.preset, settings.paths
         if self.told_prompts:
             LOG.info("circle %s is asked: %s", kept[0].id, fit(asked.question, longest=2000))
-        return Round(house, asked, wanted, kept, places)
+        return Round(house, asked, wanted, kept, places, aloud=alone and settings.free and not dialect.think_close)
 
     async def _answer(
         self,

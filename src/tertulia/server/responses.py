@@ -13,6 +13,7 @@ from tertulia.server.asking import Responses
 from tertulia.server.refusals import Refusal
 from tertulia.server.rounds import Round
 from tertulia.server.streams import SILENCE, sent
+from tertulia.server.voice import Said
 
 Item = dict[str, Any]
 
@@ -42,14 +43,18 @@ class Response:
         yield self._event("response.created", response=self._object())
         yield self._event("response.in_progress", response=self._object())
         thought: list[str] = []
+        said = Said()
         try:
             async for _, event, more in self.round.told():
                 if event is None:
                     yield SILENCE
-                if more:
+                if more and not self.round.aloud:
                     for piece in self._think(more, first=not thought):
                         yield piece
                     thought.append(more)
+                elif more:
+                    for piece in self._say(said, more):
+                        yield piece
             result = (await self.round.results())[0]
         except Refusal as refusal:
             code = "invalid_prompt" if refusal.status < 500 else "server_error"
@@ -62,7 +67,7 @@ class Response:
             for piece in self._thought("".join(thought)):
                 yield piece
         output.append(self._message(content(result)))
-        for piece in self._say(content(result), len(output) - 1):
+        for piece in self._said(said, content(result), len(output) - 1):
             yield piece
         end = self._object(result, output)
         yield self._event(f"response.{end['status']}", response=end)
@@ -85,14 +90,25 @@ class Response:
             self._event("response.output_item.done", output_index=0, item=self._reasoning(text)),
         ]
 
-    def _say(self, text: str, index: int) -> list[bytes]:
-        """Events of the answer."""
-        place = self._at("msg", index, "content_index")
-        empty, whole = ({"type": "output_text", "text": said, "annotations": []} for said in ("", text))
+    def _say(self, said: Said, piece: str, index: int = 0) -> list[bytes]:
+        """Events of a piece of the answer."""
+        first, text, place = not said.told, said.feed(piece), self._at("msg", index, "content_index")
+        return self._speak(text, place, first=first) if text else []
+
+    def _speak(self, text: str, place: dict[str, Any], *, first: bool) -> list[bytes]:
+        begins, empty = [], {"type": "output_text", "text": "", "annotations": []}
+        if first:
+            item = self._message(None)
+            begins.append(self._event("response.output_item.added", output_index=place["output_index"], item=item))
+            begins.append(self._event("response.content_part.added", **place, part=empty))
+        return [*begins, self._event("response.output_text.delta", **place, delta=text, logprobs=[])]
+
+    def _said(self, said: Said, text: str, index: int) -> list[bytes]:
+        """Events of the end of the answer."""
+        place, first, rest = self._at("msg", index, "content_index"), not said.told, said.end(text)
+        whole = {"type": "output_text", "text": text, "annotations": []}
         return [
-            self._event("response.output_item.added", output_index=index, item=self._message(None)),
-            self._event("response.content_part.added", **place, part=empty),
-            self._event("response.output_text.delta", **place, delta=text, logprobs=[]),
+            *(self._speak(rest, place, first=first) if rest or first else []),
             self._event("response.output_text.done", **place, text=text, logprobs=[]),
             self._event("response.content_part.done", **place, part=whole),
             self._event("response.output_item.done", output_index=index, item=self._message(text)),

@@ -50,13 +50,17 @@ class House:
 
 @dataclass
 class Round:
-    """The circles of one request, one a choice. Use as an async context manager: outside of it none is under way."""
+    """The circles of one request, one a choice. Use as an async context manager: outside of it none is under way.
+
+    With `aloud` each is a single path that does not think aloud: what it writes is its answer, and no reasoning.
+    """
 
     house: House
     asked: Asked
     settings: dict[str, Any]
     circles: list[Kept]
     places: list[Place]
+    aloud: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -148,7 +152,7 @@ class Round:
         thoughts: list[list[str]] = [[] for _ in self.circles]
         async for at, _, thought in self.told():
             thoughts[at].append(thought)
-        return await self.results(), ["".join(texts).strip() for texts in thoughts]
+        return await self.results(), ["" if self.aloud else "".join(texts).strip() for texts in thoughts]
 
     async def _solve(self, at: int) -> Result:
         circle, place, asked = self.circles[at], self.places[at], self.asked

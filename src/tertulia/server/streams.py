@@ -11,7 +11,7 @@ from typing import Any
 from tertulia.result import Result
 from tertulia.server.answers import content, finish_reason, told, usage
 from tertulia.server.rounds import OVER, Round
-from tertulia.server.voice import shown
+from tertulia.server.voice import Said, shown
 
 DONE = b"data: [DONE]\n\n"
 SILENCE = b": still thinking\n\n"
@@ -55,6 +55,7 @@ class Form:
     async def pieces(self) -> AsyncIterator[bytes]:
         """The same as a stream of server-sent events."""
         asked = self.round.asked
+        said = [Said(asked.stops) for _ in range(asked.choices)]
         for at in range(asked.choices):
             yield self._piece(at, {"role": "assistant", "content": ""})
         async for at, event, thought in self.round.told():
@@ -62,11 +63,13 @@ class Form:
                 yield SILENCE
                 continue
             if event is OVER:
-                for piece in self._end(at, await self.round.result(at)):
+                for piece in self._end(at, await self.round.result(at), said[at]):
                     yield piece
                 continue
-            if thought:
+            if thought and not self.round.aloud:
                 yield self._piece(at, self._thought(thought))
+            elif text := said[at].feed(thought):
+                yield self._piece(at, {"content": text})
             if asked.all_paths and (extra := shown(event)):
                 yield self._piece(at, {}, tertulia=extra)
         results = await self.round.results()
@@ -74,10 +77,10 @@ class Form:
             yield sent({**self._head(piece=True), "choices": [], "usage": usage(results)})
         yield DONE
 
-    def _end(self, at: int, result: Result) -> list[bytes]:
-        """The answer of a circle that is over."""
-        text, said = content(result, self.round.asked.stops), told(self.round.circles[at].id, result)
-        end = self._piece(at, {}, finish=finish_reason(result), tertulia=said)
+    def _end(self, at: int, result: Result, said: Said) -> list[bytes]:
+        """The answer of a circle that is over, as far as it was not told."""
+        text, about = said.end(content(result, self.round.asked.stops)), told(self.round.circles[at].id, result)
+        end = self._piece(at, {}, finish=finish_reason(result), tertulia=about)
         return [self._piece(at, {"content": text}), end] if text else [end]
 
     def _piece(self, at: int, delta: dict[str, Any], *, finish: str | None = None, **extra: Any) -> bytes:

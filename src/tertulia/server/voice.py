@@ -104,6 +104,35 @@ class Voice:
         return "; ".join(parts)
 
 
+class Said:
+    """An answer as it is written, by a single path that does not think aloud.
+
+    Args:
+        stops: Strings before which it is cut.
+    """
+
+    def __init__(self, stops: Sequence[str] = ()) -> None:
+        self._stops = stops
+        self._text = self.told = ""
+
+    def feed(self, piece: str) -> str:
+        """What is to be told now: nothing that a stop string, or the end, may take away again."""
+        self._text = (self._text + piece).lstrip()
+        ends = [at for stop in self._stops if (at := self._text.find(stop)) >= 0]
+        new = (self._text[: min(ends)] if ends else self._sure())[len(self.told) :]
+        self.told += new
+        return new
+
+    def end(self, answer: str) -> str:
+        """What is left of the whole answer."""
+        return "" if self.told.startswith(answer) else answer.removeprefix(self.told)
+
+    def _sure(self) -> str:
+        text = self._text.rstrip()
+        begun = (n for stop in self._stops for n in range(1, len(stop)) if self._text.endswith(stop[:n]))
+        return text[: min(len(text), len(self._text) - max(begun, default=0))]
+
+
 def _paths(numbers: Sequence[int]) -> str:
     named = ", ".join(map(str, sorted(numbers)))
     return f"path {named}" if len(numbers) == 1 else f"paths {named}"
