@@ -25,6 +25,10 @@ LONGEST_WORKING = 500  # characters of a peer's own working that are told
 _INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
 
 
+class Settled(Exception):
+    """Enough paths agree: the others need not go on."""
+
+
 @dataclass
 class Meeting:
     """Who heard whom.
@@ -83,6 +87,8 @@ class Board:
         live = key not in self.run.journal
 
         async def decide() -> dict[str, Any]:
+            if f"{self.run.name}/verdict" in self.run.journal:  # it had settled before anybody came to this meeting
+                raise Settled
             heard = await self._decide(paths, index)
             told = {str(path.index): what.to_json() for path, what in zip(paths, heard, strict=True)}
             claims = {str(path): post.claims.to_json() for path, post in sorted(self.posts.items())}

@@ -12,16 +12,12 @@ from pydantic import TypeAdapter
 
 from tertulia.answers.equivalence import group_answers
 from tertulia.answers.voting import Verdict
-from tertulia.circle.board import Board, Meeting
+from tertulia.circle.board import Board, Meeting, Settled
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.circle.thinker import Thinker
 from tertulia.engines.base import EngineError
 from tertulia.journal import reading
-
-
-class Settled(Exception):
-    """Enough paths agree: the others need not go on."""
 
 
 class Circle:
