@@ -72,7 +72,15 @@ def test_openai_streams_a_response(server: Address, client: Any) -> None:
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "2", "annotations": []}]},
         {"role": "user", "content": QUESTION},
     ]
-    with client.responses.stream(model=MODEL, input=conversation, instructions="Be brief.") as stream:
+    agent: Any = {
+        "tools": [{"type": "function", "name": "shell", "parameters": {}, "strict": False}, {"type": "web_search"}],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "include": ["reasoning.encrypted_content"],
+        "store": False,
+        "prompt_cache_key": "key",
+    }
+    with client.responses.stream(model=MODEL, input=conversation, instructions="Be brief.", **agent) as stream:
         events = list(stream)
         final = stream.get_final_response()
     numbers = [event.sequence_number for event in events]
@@ -128,8 +136,8 @@ def test_openai_raises_the_errors_that_it_has(server: Address, client: Any) -> N
     with pytest.raises(openai.NotFoundError, match="no model"):
         ask(model="gpt-4o")
     with pytest.raises(openai.BadRequestError, match="call no tools") as refused:
-        ask(tools=[{"type": "function", "function": {"name": "f"}}])
-    assert (refused.value.param, refused.value.type) == ("tools", "invalid_request_error")
+        ask(tools=[{"type": "function", "function": {"name": "f"}}], tool_choice="required")
+    assert (refused.value.param, refused.value.type) == ("tool_choice", "invalid_request_error")
     with pytest.raises(openai.AuthenticationError):
         openai.OpenAI(base_url=f"{server.url}/v1", api_key="beta", max_retries=0).models.list()
     with pytest.raises(openai.BadRequestError, match="not stored"):

@@ -54,7 +54,7 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
         ({"max_tokens": 3, "tertulia": {"answer_kind": "math"}}, 400, None, "a budget of 3 tokens leaves nothing"),
         ({"n": 0}, 400, "n", "greater"),
         ({"temperature": 9}, 400, "temperature", "less than or equal to 2"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "tools", "call no tools"),
+        ({"tools": [{"type": "function"}], "tool_choice": "required"}, 400, "tool_choice", "call no tools"),
         ({"response_format": {"type": "json_object"}}, 400, "response_format", "json_object"),
         ({"logprobs": True}, 400, "logprobs", "not supported"),
         ({"frequency_penalty": 0.5}, 400, "frequency_penalty", "not supported"),
@@ -82,6 +82,7 @@ def test_a_request_that_cannot_be_is_refused(
     [
         {"tools": []},
         {"tools": [{"type": "function"}], "tool_choice": "none"},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "auto"},
         {"response_format": {"type": "text"}},
         {"logprobs": False, "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}},
         {"user": "u", "store": False, "metadata": {"a": "b"}, "parallel_tool_calls": True, "keep_alive": "5m"},

@@ -98,8 +98,8 @@ class Common(Lenient):
 
     def refuse(self) -> None:
         """Refuses what would be ignored against the caller's meaning."""
-        if self.tools and self.tool_choice != "none":
-            raise Refusal(400, "circles call no tools: leave tools out, or set tool_choice to 'none'", param="tools")
+        if self.tools and self.tool_choice not in (None, "auto", "none"):
+            raise Refusal(400, "circles call no tools: set tool_choice to 'auto' or 'none'", param="tool_choice")
 
     def sampling(self) -> dict[str, Any]:
         """Settings of the same name."""
