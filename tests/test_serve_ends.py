@@ -245,14 +245,15 @@ def test_what_is_under_way_at_sigterm_is_finished() -> None:
             server.get("/health")
 
 
-def test_what_does_not_come_to_its_end_in_time_is_ended_with_the_server() -> None:
+def test_what_does_not_come_to_its_end_in_time_is_ended_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
     engine = thinker(delay=NEVER)
-    with served(engine, drain=0.2) as server:
-        connection = begin(server, stream=True)
-        until(lambda: engine.running == 8)
-    assert engine.running == 0
-    with connection:
-        assert b'"role": "assistant"' in connection.recv(10_000)
+    with served(engine, drain=0.2, at_once=2) as server:
+        connections = [begin(server, stream=stream) for stream in (True, False)]
+        until(lambda: engine.running == 16)
+    assert engine.running == 0 and "Traceback" not in caplog.text
+    streamed, whole = (connection.makefile("rb").read() for connection in connections)
+    assert b'"role": "assistant"' in streamed and b"503" in whole.splitlines()[0]
+    assert all(b"the server ended before the answer was there" in told for told in (streamed, whole))
 
 
 async def test_an_engine_that_goes_away_is_an_error_and_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,7 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
         ({"max_tokens": -1}, 400, "max_tokens", "greater than or equal to 1"),
         ({"max_tokens": 3, "tertulia": {"answer_kind": "math"}}, 400, None, "a budget of 3 tokens leaves nothing"),
         ({"n": 0}, 400, "n", "greater"),
+        ({"stop": 5}, 400, "stop", "valid string"),
         ({"temperature": 9}, 400, "temperature", "less than or equal to 2"),
         ({"tools": [{"type": "function"}], "tool_choice": "required"}, 400, "tool_choice", "call no tools"),
         ({"response_format": {"type": "json_object"}}, 400, "response_format", "json_object"),
@@ -185,6 +186,17 @@ def test_without_keys_pages_of_elsewhere_cannot_ask(server: Address) -> None:
     for origin in ("https://elsewhere.org", "null", "http://127.0.0.1:1", f"https://127.0.0.1:{port}"):
         assert error_of(server.chat(headers={"Origin": origin}))["code"] == "origin_refused"
     assert server.chat(headers={"Origin": server.url}).status_code == 200
+
+
+def test_with_keys_a_page_of_elsewhere_that_has_one_can_ask() -> None:
+    with served(keys=("alpha",)) as server:
+        page = {"Origin": "https://elsewhere.org"}
+        asks = page | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        may = httpx.options(f"{server.url}/v1/chat/completions", headers=asks)
+        assert may.status_code == 200 and may.headers["Access-Control-Allow-Origin"] == "*"
+        assert server.chat(headers=page).status_code == 401
+        answer = server.chat(headers=page | {"Authorization": "Bearer alpha"})
+        assert answer.status_code == 200 and answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 def test_without_keys_it_listens_on_this_machine_only() -> None:

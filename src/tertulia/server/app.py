@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -213,6 +214,8 @@ class Endpoint:
 
         try:
             body = await while_there(request.receive, work())
+        except asyncio.CancelledError:
+            raise _ended() from None
         finally:
             begun.leave()
         return Response(status_code=GONE) if body is None else JSONResponse(body)
@@ -245,7 +248,6 @@ class Stream:
         headers.append((b"x-accel-buffering", b"no"))
 
         async def write() -> None:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 async with aclosing(self._pieces) as pieces:
                     async for piece in pieces:
@@ -256,7 +258,11 @@ class Stream:
             await send({"type": "http.response.body", "body": b""})
 
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             await while_there(receive, write())
+        except asyncio.CancelledError:  # the server ends, and has no patience left
+            told = streams.sent(_ended().body) + streams.DONE
+            await send({"type": "http.response.body", "body": told})
         finally:
             self._leave()
 
@@ -307,6 +313,11 @@ class Counted:
             LOG.info("%s %s %d, key %s, %.2f s", scope["method"], route, status, key, time.monotonic() - began)
 
 
+def _ended() -> Refusal:
+    """What is said where a circle did not come to its end before the server did."""
+    return Refusal(503, "the server ended before the answer was there: ask again", headers={"Retry-After": "5"})
+
+
 def refusal_for(error: Exception) -> Refusal:
     """An error as its client reads it; of one that is the server's own its log says more."""
     match error:
@@ -354,9 +365,12 @@ def application(
         Route("/circles/{circle}", end.circle),
         Route("/circles/{circle}/events", end.events),
     ]
+    # A key is nothing that a browser sends by itself, so a page of elsewhere that has one may ask.
+    anywhere = {"allow_origins": ["*"], "allow_methods": ["*"], "allow_headers": ["*"]}
+    elsewhere = [Middleware(CORSMiddleware, **anywhere)] if keys else []
     errors = (Refusal, TertuliaError, HTTPException, ClientDisconnect, Exception)
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Counted, house=house), Middleware(Guard, keys=keys)],
+        middleware=[Middleware(Counted, house=house), *elsewhere, Middleware(Guard, keys=keys)],
         exception_handlers=dict.fromkeys(errors, _refused),
     )

@@ -311,5 +311,6 @@ def _read(kind: type[Model], value: Any, where: str = "") -> Model:
     except ValidationError as error:
         # Of a field that may be one of several things, the first is what it is expected to be.
         first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, (*([where] if where else []), *first["loc"])))
+        named = [part for part in first["loc"] if part != "str"]
+        place = ".".join(map(str, (*([where] if where else []), *named)))
         raise Refusal(400, f"{place or 'the body'}: {first['msg']}", param=place or None) from None

@@ -169,6 +169,9 @@ async def serve(
 async def _house(session: Session, asked: Served, circles: Circles) -> House:
     """What all requests share."""
     usual = session.settings()
+    for name, most in (("paths", asked.limits.paths), ("budget", asked.limits.budget)):
+        if (value := getattr(usual, name)) > most:
+            raise TertuliaError(f"{name} is {value}, but no request may have more than {most}: raise --max-{name} too")
     slots = session.engine.info.slots
     at_once = min(asked.at_once, max(1, slots // usual.paths)) if slots else asked.at_once
     turns = Turns(at_once, asked.queue, asked.per_key)
