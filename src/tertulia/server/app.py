@@ -366,11 +366,10 @@ def application(
         Route("/circles/{circle}/events", end.events),
     ]
     # A key is nothing that a browser sends by itself, so a page of elsewhere that has one may ask.
-    anywhere = {"allow_origins": ["*"], "allow_methods": ["*"], "allow_headers": ["*"]}
-    elsewhere = [Middleware(CORSMiddleware, **anywhere)] if keys else []
+    pages = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     errors = (Refusal, TertuliaError, HTTPException, ClientDisconnect, Exception)
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Counted, house=house), *elsewhere, Middleware(Guard, keys=keys)],
+        middleware=[Middleware(Counted, house=house), *([pages] if keys else []), Middleware(Guard, keys=keys)],
         exception_handlers=dict.fromkeys(errors, _refused),
     )
