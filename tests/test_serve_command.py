@@ -34,7 +34,6 @@ def test_without_the_extra_it_says_in_a_line_what_to_install(
         (["--drain", "-1"], "drain"),
         (["--paths", "0"], "paths is 0"),
         (["--paths", "65"], "raise --max-paths too"),
-        (["--max-budget", "500"], "raise --max-budget too"),
         (["--engine", "scripted", "--every", "-3"], "every"),
         (["--journal-dir", "/dev/null/x"], "cannot be used"),
     ],
