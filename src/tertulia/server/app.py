@@ -248,6 +248,7 @@ class Stream:
         headers.append((b"x-accel-buffering", b"no"))
 
         async def write() -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 async with aclosing(self._pieces) as pieces:
                     async for piece in pieces:
@@ -258,7 +259,6 @@ class Stream:
             await send({"type": "http.response.body", "body": b""})
 
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
             await while_there(receive, write())
         except asyncio.CancelledError:  # the server ends, and has no patience left
             told = streams.sent(_ended().body) + streams.DONE
