@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tertulia.answers import equivalent, group_answers
@@ -111,6 +111,7 @@ def test_every_way_to_write_a_number_is_the_same_number(top: int, bottom: int) -
 
 
 @settings(deadline=None)
+@example("\\text{.}..}")
 @given(
     st.lists(
         st.sampled_from(["\\text{", "}", "\\", ",", "$", ".", " ", "a", "\\left", "{,}", "~", "1", "\\color{", "「"])

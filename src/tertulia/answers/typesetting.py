@@ -73,12 +73,12 @@ _STOPS = " .。．।॥;,:؛、?"
 @lru_cache(maxsize=65_536)
 def tidy(answer: str) -> str:
     """The answer in ASCII digits and signs, without the typesetting that never carries meaning."""
-    text, previous = _ABBREVIATED.sub(_long, characters(answer)).replace("...", "\\ldots "), None
+    text, previous = _ABBREVIATED.sub(_long, characters(answer)), None
     text = re.sub(r"^\s*[–—](?=\s?[\d\\(])", "-", text)
     for _ in range(DEEPEST):  # what is taken away may leave more to take: \text{\text{3}.}
         if previous == text:
             break
-        previous = text
+        previous, text = text, text.replace("...", "\\ldots ")
         if not _UNTOUCHED.fullmatch(text):
             text = _DELIMITERS.sub("", _DOLLAR.sub("", text))
             text = re.sub(r"\{\s*([,.]|\\[,;:!])\s*\}", r"\1", text)
