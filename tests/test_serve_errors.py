@@ -84,6 +84,7 @@ def test_a_request_that_cannot_be_is_refused(
         {"tools": []},
         {"tools": [{"type": "function"}], "tool_choice": "none"},
         {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "auto"},
+        {"functions": [{"name": "f"}], "function_call": "auto"},
         {"response_format": {"type": "text"}},
         {"logprobs": False, "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}},
         {"user": "u", "store": False, "metadata": {"a": "b"}, "parallel_tool_calls": True, "keep_alive": "5m"},

@@ -148,8 +148,10 @@ class Chat(Choices):
         """As `Common.refuse`."""
         super().refuse()
         _refuse_format(self.response_format, "response_format")
-        if self.functions and self.function_call != "none":
-            raise Refusal(400, "circles call no functions: leave functions out", param="functions")
+        if self.functions and self.function_call not in (None, "auto", "none"):
+            raise Refusal(
+                400, "circles call no functions: set function_call to 'auto' or 'none'", param="function_call"
+            )
         if self.audio or set(self.modalities or ()) - {"text"}:
             raise Refusal(400, "circles write text only: leave audio and modalities out", param="modalities")
 
