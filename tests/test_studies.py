@@ -119,6 +119,19 @@ async def test_a_study_goes_on_where_it_was_without_a_token_more(tmp_path: Path)
     assert again.to_json() == found.to_json()
 
 
+async def test_methods_share_what_comes_after_one_beginning(tmp_path: Path) -> None:
+    trap = Trap(share=0.3, questions=3, answers=6, per=3, settings=SETTINGS)
+    asked, found = [], []
+    for shared in (None, tmp_path / "beginnings.journal.jsonl"):
+        async with Bench(Where(model="scripted"), made=ScriptedEngine(thinker), shared=shared) as entered:
+            found.append((await study(trap, entered, QUESTIONS)).to_json())
+            engine = entered.engine if shared is None else entered.engine.engine  # type: ignore[attr-defined]
+            asked.append({call.path.split("/")[0] for call in engine.calls})
+    assert found[0] == found[1]
+    assert {"leap-bad-beginning", "independent-bad-beginning"} <= asked[0]
+    assert len(asked[1] & {"leap-bad-beginning", "independent-bad-beginning"}) == 1, "the other asked for the same again"
+
+
 async def test_questions_that_all_paths_get_right_are_no_use() -> None:
     def right(context: str, path: str, seed: int) -> str:
         return GOOD + CLOSE + "7}<|end|>"

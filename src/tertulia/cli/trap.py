@@ -96,12 +96,13 @@ def _run(wanted: Trap, asked: Any, where: Where, log_dir: Path | None) -> Found:
     from contextlib import nullcontext
 
     from tertulia.evaluation.bench import Bench
+    from tertulia.evaluation.sharing import BEGINNINGS
     from tertulia.files import working_in
     from tertulia.studies.trap import study
 
     async def go() -> Found:
         longest = {**wanted.settings, "paths": max(wanted.per, wanted.answers)}
-        async with Bench(where, asked=longest) as bench:
+        async with Bench(where, asked=longest, shared=log_dir / BEGINNINGS if log_dir else None) as bench:
             return await study(wanted, bench, asked, log_dir / "journals" if log_dir else None)
 
     with working_in(log_dir) if log_dir else nullcontext():

@@ -24,6 +24,7 @@ from tertulia.evaluation.arms import LONGER, Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.quiet import quiet, without_tracebacks
 from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
+from tertulia.evaluation.sharing import BEGINNINGS
 from tertulia.evaluation.thinking import MISSING, told
 from tertulia.evaluation.where import Where
 from tertulia.files import check_folder, mark_folder, working_in, write_json
@@ -31,7 +32,6 @@ from tertulia.tasks.question import Question
 
 MARK = ("evaluation.json", "evaluation", "--log-dir")
 """How a folder is marked (`tertulia.files.mark_folder`): by which file, as what, and by which option it is given."""
-BEGINNINGS = "beginnings.journal.jsonl"
 QUESTIONS = "questions.json"
 MOST_FAILURES = 0.2
 """Share of an arm's circles that may fail before the rest is not tried: a night should not be spent on errors."""

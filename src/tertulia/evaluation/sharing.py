@@ -18,6 +18,9 @@ from tertulia.engines.base import Engine, EngineInfo, Generation, OnTokens, Requ
 from tertulia.journal import Journal
 from tertulia.seeds import derive
 
+BEGINNINGS = "beginnings.journal.jsonl"
+"""The file in which the arms of a folder keep them."""
+
 
 class Shared:
     """An engine that remembers what it generated for paths that have heard nothing yet. Of exact ids only.
