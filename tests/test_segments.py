@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tertulia.circle.segments import find_close, keep_to_boundary, parts
+from tertulia.circle.segments import find_close, keep_to_boundary, loops, parts
 from tertulia.engines.base import TEXT_ID, Generation, Token
 
 
@@ -75,3 +77,12 @@ def test_in_text_mode_the_parts_add_up_to_what_the_server_counted() -> None:
     came = Generation(chunks, "length", count=7)
     thought, tail = parts(came, ("thought", 2), ("thought", 3))
     assert thought.count + tail.count == 7 and thought.text == "abcd" and tail.ids == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_few_lines_that_take_turns_are_a_loop_and_a_table_of_sums_is_none(seed: int) -> None:
+    turns = ("Answer:\n120/17 = 12\n\n", "120 / 17 = 12\n", "The answer is 12 * 17\n\n", "17 * 12 = 120\n")
+    chance = random.Random(seed)
+    assert loops("Let me see.\n" + "".join(chance.choice(turns) for _ in range(100)))
+    for row in ("17 * {0} = {1}\n", "I try {0}: {0} times 17 is {1}, which is no square, so I take the next one. "):
+        assert not any(loops("".join(row.format(at, 17 * at) for at in range(1, end))) for end in range(2, 200))
