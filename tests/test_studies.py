@@ -129,7 +129,7 @@ async def test_methods_share_what_comes_after_one_beginning(tmp_path: Path) -> N
             asked.append({call.path.split("/")[0] for call in engine.calls})
     assert found[0] == found[1]
     assert {"leap-bad-beginning", "independent-bad-beginning"} <= asked[0]
-    assert len(asked[1] & {"leap-bad-beginning", "independent-bad-beginning"}) == 1, "the other asked for the same again"
+    assert len(asked[1] & {"leap-bad-beginning", "independent-bad-beginning"}) == 1, "the other asked again"
 
 
 async def test_questions_that_all_paths_get_right_are_no_use() -> None:
