@@ -41,7 +41,7 @@ def more(by: int, every: int = 1) -> list[int]:
 
 
 def told(**arms: list[CircleRecord]) -> list[str]:
-    names = {"settle": "leap:settle=0.25"}
+    names = {"settle": "leap:settle=0.375"}
     return advice(compare({names.get(name, name): made for name, made in arms.items()}))
 
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_told_is_said_with_what_could_have_been_shown() -> None:
 @pytest.mark.parametrize(
     ("tokens", "lost", "begins"),
     [
-        (69, 0, r"settling saves 31 % of the tokens of independent at the same vote \(.*\): --settle 0\.25$"),
+        (69, 0, r"settling saves 31 % of the tokens of independent at the same vote \(.*\): --settle 0\.375$"),
         (95, 0, r"settling saves no tokens of independent to speak of \(5 %\)$"),
         (69, 20, r"settling costs 40\.0 points of the vote of independent \(.*\): leave it out$"),
         (69, 3, r"settling saves 31 % .* cannot be told \(.*\), n = 50 could show \d+ points$"),

@@ -91,8 +91,8 @@ async def ends() -> list[Any]:
     unread = ScriptedEngine({"q0/c0/p0": ["I think.</think>", "I do not know.<|end|>", "4}"]})
     going_on = {
         "q0/c0/p0": fast,
-        "q0/c0/p1": fast,
-        "q0/c0/p2": ["So it is \\boxed{4}. And then I look at it again, and on"],
+        "q0/c0/p2": fast,
+        "q0/c0/p1": ["So it is \\boxed{4}. And then I look at it again, and on"],
     }
     aloud = ScriptedEngine(lambda *_: "It is \\boxed{4}.<|end|>")
     without = PLAIN.model_copy(update={"prompt": "{question}\n", "think_open": "", "think_close": ""})
@@ -101,8 +101,9 @@ async def ends() -> list[Any]:
     writes_in_a_fork = ScriptedEngine(slow, faults=begin | {"q0/c0/p1": [None, Fault("stall", seconds=9)]})
     lost = ScriptedEngine(slow, faults={"q0/c0/p1": [None, Fault("error")]})
     agree = [f"So \\boxed{{1}}.</think>{'I say so. ' * 9}", f"{'I say so. ' * 2}\\boxed{{1}}<|end|>"]
-    at_length = {"q0/c0/p2": ["I look. And I look at it once more, and then again", "I have seen " * 90]}
-    summing_up = ScriptedEngine({"q0/c0/p0": agree, "q0/c0/p1": agree} | at_length, delay=0.002)
+    look = "I look. And I look at it once more, and then again"
+    first, at_length = [look, "It is 1.\n</summarize>", *agree], [look, "I have seen " * 90]
+    summing_up = ScriptedEngine({"q0/c0/p0": first, "q0/c0/p1": first, "q0/c0/p2": at_length}, delay=0.002)
     ending: dict[str, Any] = {"mode": "board", "last_call": 0, "paths": 2}
     return [
         await tell(writes_in_a_fork, profile=PLAIN, frame="quotes", every=30, consensus_stop=1, **ending),

@@ -16,6 +16,7 @@ from tertulia import settings as known
 from tertulia.api import Session
 from tertulia.circle.circle import Circle
 from tertulia.circle.frames import FRAMES, Heard, Post, Worded
+from tertulia.circle.path import Path
 from tertulia.circle.run import Run
 from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.errors import TertuliaError
@@ -167,23 +168,26 @@ async def test_a_path_that_is_not_sure_of_its_answer_hears_as_one_that_has_none(
 @pytest.mark.parametrize("ends", ["settle", "consensus_stop"])
 async def test_the_tokens_of_a_side_branch_that_is_interrupted_are_counted(ends: str) -> None:
     forked = asyncio.Event()
+    look = ["I look.\nand on it goes", "7}"]  # the first paths meet in the middle too: only then do others begin
+    first, early = ([], {"consensus_stop": 2}) if ends == "consensus_stop" else (look, {"settle": 0.6, "every": 17})
 
     class Hanging(Recorder):
-        """The side branch never comes back; until all its tokens have come the second path waits."""
+        """The side branch of the third never comes back; until all its tokens have come the second path waits."""
 
         async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
-            if request.path.endswith("p1"):
+            before = [asked for asked, _ in self.answered if asked.path == request.path]
+            if request.path.endswith("p1") and len(before) >= len(first):
                 await forked.wait()
             came = await super().generate(request, on_tokens=on_tokens)
-            if request.logprobs:
+            if request.logprobs and request.path.endswith("p2"):
                 forked.set()
                 await asyncio.Event().wait()
             return came
 
-    early: dict[str, Any] = {"settle": 0.6} if ends == "settle" else {"consensus_stop": 2}
     talk = [SILENT, "x" * 23, "\\boxed{7}<|end|>"]
-    told = await meet(talk, SEVEN, SEVEN, engine=Hanging, mode="board", **early)
-    path, engine = told.outcome.paths[0], told.engine
+    seven = [*first, "So \\boxed{7}.\n</think>", "\\boxed{7}<|end|>"]
+    told = await meet(seven, seven, talk, engine=Hanging, mode="board", **early)
+    path, engine = told.outcome.paths[2], told.engine
     assert isinstance(engine, Recorder) and told.outcome.settled
     mine = [(request, came) for request, came in engine.answered if request.path == path.name]
     assert path.tokens.forked == sum(came.count for request, came in mine if request.logprobs) > 0
@@ -275,10 +279,10 @@ async def test_when_a_share_of_the_paths_agrees_the_others_close_and_answer(tmp_
     asked: dict[str, Any] = {"settle": 0.5, "mode": mode, "journal": tmp_path / "run", "budget": 2000, "every": 200}
     thoughts = "".join(f"I think of {number}. " for number in range(400))
     long = [thoughts, "9}", "\\boxed{9}<|end|>"]
-    told = await meet(SEVEN, SEVEN, long, long, delay=0.0005, **asked)
-    assert told.outcome.settled and answers(told) == ["7", "7", "9"], "the fourth path was not needed"
-    assert all(WORDS.closing not in path.text for path in told.outcome.paths[:2]), "they had closed theirs"
-    late = told.outcome.paths[2]
+    told = await meet(SEVEN, long, SEVEN, long, delay=0.0005, **asked)
+    assert told.outcome.settled and answers(told) == ["7", "9", "7"], "the fourth path was not needed"
+    assert all(WORDS.closing not in path.text for path in told.outcome.paths[::2]), "they had closed theirs"
+    late = told.outcome.paths[1]
     assert late.finished and WORDS.closing in late.text and 0 < late.tokens.generated < 1000
     again = await meet([], [], [], [], **asked)
     assert again.engine.calls == [] and again.outcome.settled
@@ -286,6 +290,22 @@ async def test_when_a_share_of_the_paths_agrees_the_others_close_and_answer(tmp_
     assert [path.tokens.to_json() for path in again.outcome.paths] == [
         path.tokens.to_json() for path in told.outcome.paths
     ]
+
+
+@pytest.mark.parametrize(("settle", "begun"), [(0.25, [2]), (0.375, [3, 1, 1]), (0.5, [4, 2]), (0.75, [6, 2])])
+async def test_no_more_paths_begin_than_are_lacking(
+    monkeypatch: pytest.MonkeyPatch, settle: float, begun: list[int]
+) -> None:
+    waves: list[int] = []
+    begin = Circle.begin
+
+    async def count(self: Circle, prompts: Sequence[str]) -> list[Path]:
+        waves.append(len(prompts))
+        return await begin(self, prompts)
+
+    monkeypatch.setattr(Circle, "begin", count)
+    told = await meet(SEVEN, SEVEN, *[EIGHT] * 6, settle=settle)
+    assert waves == begun and told.outcome.settled
 
 
 async def test_paths_that_begin_late_join_the_others_who_say_nothing_twice() -> None:

@@ -67,10 +67,11 @@ class Circle:
         settings = self.run.settings
         prompts = [self.run.prompt(path, meets=self.thinker.meets) for path in range(settings.paths)]
         try:
-            await self.begin(prompts[: self._agreeing + 1] if settings.settle else prompts)
-            if len(self.paths) < len(prompts):
+            await self.begin(prompts[: self._enough] if settings.settle else prompts)
+            while len(self.paths) < len(prompts):
                 await self.come_to_claims(self.paths)
-                await self.begin(prompts[len(self.paths) :])
+                alike = await self.alike()
+                await self.begin(prompts[len(self.paths) :][: self._enough - alike if alike else len(prompts)])
             if settings.mode == "board":
                 await together(*map(self.alone, self.paths))
             while self.active:
@@ -80,7 +81,7 @@ class Circle:
             await self.each(self.thinker.close if settings.settle else self.thinker.stop, self.active)
 
     @property
-    def _agreeing(self) -> int:
+    def _enough(self) -> int:
         """How many paths have to agree to settle the question; 0 where nothing does."""
         asked = self.run.settings
         return max(2, round(asked.settle * asked.paths)) if asked.settle else asked.consensus_stop
@@ -126,22 +127,22 @@ class Circle:
         await together(*(self._guarded(act, *arguments) for arguments in zip(paths, *more, strict=True)))
 
     async def settle(self) -> None:
-        """Whether enough paths agree: with `consensus_stop` those that finished, with `settle` all that are sure.
+        """Whether enough paths agree.
 
         Raises:
             Settled: They do, and others are still at work.
         """
-        settings, enough = self.run.settings, self._agreeing
-        ended = [path for path in self.paths if path.finished or (settings.settle and path.place == "last call")]
-        held = {
-            path.index: self.board.posts[path.index].claims.answer for path in ended if path.index in self.board.posts
-        }
-        answers = [answer for answer in held.values() if answer]
-        if self.settled or not enough or len(answers) < enough or not (self.active or len(self.paths) < settings.paths):
-            return
-        groups = Counter(await asyncio.to_thread(group_answers, answers, settings.language))
-        if max(groups.values()) >= enough:
+        others = self.active or len(self.paths) < self.run.settings.paths
+        if self._enough and others and not self.settled and await self.alike() >= self._enough:
             raise Settled
+
+    async def alike(self) -> int:
+        """How many that finished, or with `settle` stand before their answer, have the same; 0 while nobody has one."""
+        places = ("finished", "last call") if self.run.settings.settle else ("finished",)
+        posts = [self.board.posts.get(path.index) for path in self.paths if path.place in places]
+        answers = [post.claims.answer for post in posts if post and post.claims.answer]
+        groups = await asyncio.to_thread(group_answers, answers, self.run.settings.language)
+        return max(Counter(groups).values(), default=0)
 
     async def let_catch_up(self, paths: Sequence[Path]) -> None:
         """In board mode a path that would close its thought before half of its peers have come as far lets them.

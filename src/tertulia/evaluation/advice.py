@@ -14,7 +14,7 @@ from tertulia.evaluation.arms import PLACEBOS, REFERENCE, Arm, arm
 from tertulia.evaluation.comparison import Comparison
 from tertulia.evaluation.statistics import Estimate, detectable
 
-QUICK = ("leap", "leap:settle=0.25", "self", REFERENCE)
+QUICK = ("leap", "leap:settle=0.375", "self", REFERENCE)
 """The arms that tell most about a new model."""
 LIMIT = 50
 """Questions of a quick evaluation, where nobody says how many."""
