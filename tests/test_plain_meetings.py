@@ -22,7 +22,7 @@ from tertulia.engines.base import Generation, OnTokens, Request
 from tertulia.errors import TertuliaError
 from tertulia.methods import METHODS
 from tertulia.methods.ballot import vote
-from tertulia.model import Profile
+from tertulia.model import Dialect, Profile
 from tertulia.pace import Pace
 from tertulia.settings import resolve
 from tertulia.wording import Wording
@@ -223,6 +223,30 @@ async def test_a_path_that_ends_without_an_answer_is_led_to_one(engine: type[Rec
     assert texts(told, 0, "cue") == [WORDS.lead] and texts(told, 0, "answer")[-1] == "7}\n"
     assert told.records[-2]["led"] is True and told.records[-2]["cut"] is False
     assert told.outcome.verdict.answer == "7"
+
+
+ALOUD = PLAIN.model_copy(update={"prompt": "{question}\n", "think_open": "", "think_close": ""})
+
+
+@pytest.mark.parametrize(
+    ("then", "asks", "answer", "led"),
+    [
+        ("I see. The final answer is 7.", True, "7", False),  # after the box of before, and without one
+        ("I see. \\boxed{9}", True, "9", False),
+        ("I see, that is so.", True, "7", True),
+        ("I see, that is so.", False, "8", False),
+    ],
+)
+async def test_a_path_that_heard_something_is_held_to_what_it_says_afterwards(
+    then: str, asks: bool, answer: str, led: bool
+) -> None:
+    silent = await Dialect.probe(Recorder({}), ALOUD)
+    seven = ["Two and five are \\boxed{7}.<|end|>"]
+    first = ["It is \\boxed{8}.<|end|>", f"{then}<|end|>", "7}\n"]
+    told = await meet(first, seven, seven, profile=ALOUD, dialect=silent, ask_answer=asks)
+    path = told.outcome.paths[0]
+    assert "I get 7 instead of 8" in heard(told)[0]
+    assert (path.answer, path.led) == (answer, led)
 
 
 @both_modes

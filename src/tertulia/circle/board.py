@@ -104,9 +104,7 @@ class Board:
     def _post(self, path: Path) -> Post:
         run = self.run
         claims = harmless(claims_of(path, run.profile.claims, run.dialect.think_close, run.reading))
-        summary = path.summary
-        if run.settings.summaries == "read":
-            summary = claims.said()
+        summary = claims.said() if run.settings.summaries == "read" else path.summary
         if path.finished and path.answer is not None:
             summary = fill(run.wording_of(path.index).quote_finished, answer=neutral(path.answer, 200))
         words = last_words(path.own_text, LONGEST_WORKING) if run.settings.frame not in ("digest", "quotes") else ""

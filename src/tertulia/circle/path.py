@@ -258,6 +258,12 @@ class Path:
         return "".join(span.text for span in self.spans if span.kind in ("thought", "answer"))
 
     @property
+    def since_heard(self) -> str:
+        """Those of its own words that came after all that it heard."""
+        heard = max((at for at, span in enumerate(self.spans) if span.kind == "heard"), default=0)
+        return "".join(span.text for span in self.spans[heard:] if span.kind in ("thought", "answer"))
+
+    @property
     def active(self) -> bool:
         """Whether the path still has something to do."""
         return self.place not in ("finished", "stopped", "failed")

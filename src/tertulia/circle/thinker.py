@@ -197,11 +197,10 @@ class Thinker:
         if every:
             places.append(every - path.since_meeting)
         # A meeting that leaves nothing to think with afterwards is none.
-        if not places or max(1, min(places)) + profile.summary_tokens >= room:
+        if not places or (ahead := max(1, min(places))) + profile.summary_tokens >= room:
             return longest, ""
         if min(places) < 1 and profile.meets_at_claims:
             return min(profile.tail_tokens, room), "due"
-        ahead = max(1, min(places))
         return (ahead, "ahead") if ahead <= longest else (longest, "")
 
     def _closed(self, path: Path, came: Generation, start: int, end: int, *, call: bool) -> Step:
@@ -225,9 +224,9 @@ class Thinker:
         self, path: Path, kind: Literal["thought", "answer"], came: Generation, spans: tuple[Span, ...]
     ) -> Step:
         """The end of a path; where no answer can be read it is led to one, in the place of the end-of-text."""
-        answer = self._answer_in(path, "".join(span.text for span in spans))
-        if answer is not None or not self._may_lead(path, came.count):
-            return step_of(kind, came, spans, "finished", data={"answer": answer})
+        said = "".join(span.text for span in spans)
+        if self._answer_in(path, said, ever=False) is not None or not self._may_lead(path, came.count):
+            return step_of(kind, came, spans, "finished", data={"answer": self._answer_in(path, said)})
         last = spans[-1] if spans[-1].count else spans[0]
         end = len(came.tokens) - self._before_end(came)
         if not end:
@@ -248,9 +247,11 @@ class Thinker:
         """Tokens before the end-of-text."""
         return len(came.tokens) - sum(token.id in self.run.engine.info.end_ids for token in came.tokens[-1:])
 
-    def _answer_in(self, path: Path, more: str = "") -> str | None:
-        """The answer in the path's own words and what has just come."""
-        return extract_answer(path.own_text + more, self.run.settings.reads, self.run.settings.language)
+    def _answer_in(self, path: Path, more: str = "", *, ever: bool = True) -> str | None:
+        """The answer in its own words since it last heard something and in what has just come; else in all it said."""
+        reads, language = self.run.settings.reads, self.run.settings.language
+        answer = extract_answer(path.since_heard + more, reads, language)
+        return extract_answer(path.own_text + more, reads, language) if answer is None and ever else answer
 
     async def _summary(self, path: Path, *, again: bool, aside: bool = False) -> Step:
         words, dialect = self.run.wording_of(path.index), self.run.dialect
@@ -316,17 +317,13 @@ class Thinker:
 
     async def _kept(self, path: Path) -> Step:
         """Closes a thought that hears nothing new: with its own close, or where a summary came, with ours."""
-        closes = bool(self.run.dialect.think_close)
-        answer = self._answer_in(path)
-        if closes:
-            place: Place = "closed"
-        else:
-            place = "finished" if answer is not None or not self._may_lead(path, 0) else "unanswered"
-        data = {"answer": answer} if place == "finished" else {}
-        if path.held is not None and place == "unanswered":
-            return Step("kept", place=place)
+        place: Place = "closed"
+        if not self.run.dialect.think_close:
+            readable = self._answer_in(path, ever=False) is not None
+            place = "finished" if readable or not self._may_lead(path, 0) else "unanswered"
+        data = {"answer": self._answer_in(path)} if place == "finished" else {}
         if path.held is not None:
-            return Step("kept", release="keep", place=place, data=data)
+            return Step("kept", release=None if place == "unanswered" else "keep", place=place, data=data)
         words = self.run.wording_of(path.index)
         spans = [await self.run.put("cue", (words.cue_give_up if path.open_summary else "") + words.after_summary)]
         return Step("kept", tuple(spans + self.run.close()), place=place, data=data)
