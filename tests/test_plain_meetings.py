@@ -18,7 +18,7 @@ from tertulia.circle.circle import Circle
 from tertulia.circle.frames import FRAMES, Heard, Post, Worded
 from tertulia.circle.path import Path
 from tertulia.circle.run import Run
-from tertulia.engines.base import Generation, OnTokens, Request
+from tertulia.engines.base import EngineError, Generation, OnTokens, Request
 from tertulia.errors import TertuliaError
 from tertulia.methods import METHODS
 from tertulia.methods.ballot import vote
@@ -330,6 +330,25 @@ async def test_no_more_paths_begin_than_are_lacking(
     monkeypatch.setattr(Circle, "begin", count)
     told = await meet(SEVEN, SEVEN, *[EIGHT] * 6, settle=settle)
     assert waves == begun and told.outcome.settled
+
+
+async def test_a_path_that_failed_is_not_asked_again_and_settles_nothing() -> None:
+    class Late(Recorder):
+        """The first path fails once, when the others of its wave are through."""
+
+        async def generate(self, request: Request, *, on_tokens: OnTokens | None = None) -> Generation:
+            if request.path.endswith("p0") and not failed:
+                failed.append(request)
+                await asyncio.sleep(0.2)
+                raise EngineError("lost")
+            return await super().generate(request, on_tokens=on_tokens)
+
+    failed: list[Request] = []
+    alone: dict[str, Any] = {"method": "independent", "every": None, "last_call": None}
+    told = await meet(SEVEN, SEVEN, SEVEN, EIGHT, EIGHT, engine=Late, settle=0.6, **alone)
+    assert [path.place for path in told.outcome.paths] == ["failed"] + ["finished"] * 4
+    assert not told.outcome.settled and told.outcome.verdict.votes == {"7": 2, "8": 2}
+    assert "q0/c0/p0" not in [request.path for request, _ in told.engine.answered]
 
 
 async def test_paths_that_begin_late_join_the_others_who_say_nothing_twice() -> None:

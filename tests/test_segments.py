@@ -84,5 +84,7 @@ def test_a_few_lines_that_take_turns_are_a_loop_and_a_table_of_sums_is_none(seed
     turns = ("Answer:\n120/17 = 12\n\n", "120 / 17 = 12\n", "The answer is 12 * 17\n\n", "17 * 12 = 120\n")
     chance = random.Random(seed)
     assert loops("Let me see.\n" + "".join(chance.choice(turns) for _ in range(100)))
+    table = "".join("| " + " | ".join("FT"[row >> bit & 1] for bit in range(6)) + " | T |\n" for row in range(64))
+    assert not any(loops(table[:end]) for end in range(1500, len(table)))
     for row in ("17 * {0} = {1}\n", "I try {0}: {0} times 17 is {1}, which is no square, so I take the next one. "):
         assert not any(loops("".join(row.format(at, 17 * at) for at in range(1, end))) for end in range(2, 200))

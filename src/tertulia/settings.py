@@ -246,6 +246,9 @@ def _check(settings: Settings, profile: Profile, asked: Mapping[str, Any]) -> No
         raise TertuliaError("the method leap-single meets once: set every to the thought tokens before that")
     if settings.consensus_stop > settings.paths:
         raise TertuliaError(f"consensus_stop is {settings.consensus_stop}, above {settings.paths} paths: ask for fewer")
+    if (settings.consensus_stop or settings.settle) and settings.method not in ("leap", "independent"):
+        what = "settle" if settings.settle else "consensus_stop"
+        raise TertuliaError(f"{what} ends a circle of leap or independent early, and the method is {settings.method}")
     if settings.consensus_stop and settings.settle:
         raise TertuliaError("consensus_stop and settle both end a circle early: give one of them")
     _check_free(settings)

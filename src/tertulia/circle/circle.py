@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import asdict
+from math import ceil
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -69,9 +70,9 @@ class Circle:
         try:
             await self.begin(prompts[: self._enough] if settings.settle else prompts)
             while len(self.paths) < len(prompts):
-                await self.come_to_claims(self.paths)
-                alike = await self.alike()
-                await self.begin(prompts[len(self.paths) :][: self._enough - alike if alike else len(prompts)])
+                await self.come_to_claims(self.active)
+                few = await self.alike()
+                await self.begin(prompts[len(self.paths) :][: self._enough - few if few else len(prompts)])
             if settings.mode == "board":
                 await together(*map(self.alone, self.paths))
             while self.active:
@@ -84,7 +85,7 @@ class Circle:
     def _enough(self) -> int:
         """How many paths have to agree to settle the question; 0 where nothing does."""
         asked = self.run.settings
-        return max(2, round(asked.settle * asked.paths)) if asked.settle else asked.consensus_stop
+        return max(2, ceil(asked.settle * asked.paths - 1e-9)) if asked.settle else asked.consensus_stop
 
     async def begin(self, prompts: Sequence[str]) -> list[Path]:
         """Adds a path for each of these prompts, and asks it."""
@@ -139,7 +140,7 @@ class Circle:
     async def alike(self) -> int:
         """How many that finished, or with `settle` stand before their answer, have the same; 0 while nobody has one."""
         places = ("finished", "last call") if self.run.settings.settle else ("finished",)
-        posts = [self.board.posts.get(path.index) for path in self.paths if path.place in places]
+        posts = [self.board.posts.get(path.index) for path in self.of(self.paths, *places)]
         answers = [post.claims.answer for post in posts if post and post.claims.answer]
         groups = await asyncio.to_thread(group_answers, answers, self.run.settings.language)
         return max(Counter(groups).values(), default=0)
@@ -160,8 +161,7 @@ class Circle:
         """Says whose answers the verdict will be of. Paths that failed last are recorded now.
 
         Raises:
-            EngineError: No path came to an end: the engine is gone, and nothing is recorded. The same command tries
-                again from where they were.
+            EngineError: No path came to an end. Nothing is recorded: the same command tries again from where they were.
         """
         if self._lost and not any(path.place in ("finished", "stopped") for path in self.paths):
             raise EngineError(f"all {len(self.paths)} paths failed: {next(iter(self._lost.values()))}")

@@ -144,9 +144,9 @@ def loops(text: str) -> bool:
     lines = [line.strip() for line in text[-8 * LOOP :].split("\n") if line.strip()]
     if len(lines) > MOST_LINES and len(set(lines[-MOST_LINES - 1 : -1])) == 1:
         return True
-    late, tail = text[-6 * LOOP :], text[-3 * LOOP :]
-    if len(late) == 6 * LOOP and 6 * len({late[at : at + 12] for at in range(len(late))}) < len(late):
-        return True  # a few lines that take turns: a table of sums is new in nine characters of ten
+    late, tail, few = text[-6 * LOOP :], text[-3 * LOOP :], len(lines) < MOST_LINES or 3 * len(set(lines)) < len(lines)
+    if few and len(late) == 6 * LOOP and 6 * len({late[at : at + 12] for at in range(len(late))}) < len(late):
+        return True  # a few lines that take turns; of a table each line is new
     return len(tail) == 3 * LOOP and any(tail[size:] == tail[:-size] for size in range(1, LOOP + 1))
 
 

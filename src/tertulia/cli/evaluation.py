@@ -74,6 +74,8 @@ def evaluate(
     from tertulia.evaluation.advice import LIMIT, QUICK, advice
     from tertulia.evaluation.evaluate import Evaluation, run
 
+    if quick and {"settle", "consensus_stop"} & shared.given().keys():
+        raise TertuliaError("--quick says what settling does: leave out settle and consensus_stop")
     task, options = _posed(task, quick, posed.given(first=first, limit=limit))
     asked = Evaluation(
         task=task,

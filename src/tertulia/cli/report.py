@@ -81,6 +81,8 @@ def meeting_line(result: Mapping[str, Any]) -> str | None:
     every = settings.get("every")
     if result.get("method") != "leap" or result["meetings"] or not every or settings.get("paths") == 1:
         return None
+    if result.get("settled"):
+        return "No meeting was held: enough paths agreed before."
     if every == "auto":
         return "No meeting was held: no path that was about to end was outvoted."
     return (

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tertulia.evaluation.where import Where
     from tertulia.studies.trap import Found, Trap
 
-FOLDER = Path("evaluations")
 TEMPERATURE = 1.0  # the paper's
 
 TaskName = Annotated[str, typer.Option("--task", help="Benchmark that questions are taken from.")]
@@ -94,19 +93,20 @@ def trap(
 def _run(wanted: Trap, asked: Any, where: Where, log_dir: Path | None) -> Found:
     import asyncio
     from contextlib import nullcontext
+    from tempfile import TemporaryDirectory
 
     from tertulia.evaluation.bench import Bench
     from tertulia.evaluation.sharing import BEGINNINGS
     from tertulia.files import working_in
     from tertulia.studies.trap import study
 
-    async def go() -> Found:
+    async def go(kept: Path) -> Found:
         longest = {**wanted.settings, "paths": max(wanted.per, wanted.answers)}
-        async with Bench(where, asked=longest, shared=log_dir / BEGINNINGS if log_dir else None) as bench:
+        async with Bench(where, asked=longest, shared=kept / BEGINNINGS) as bench:
             return await study(wanted, bench, asked, log_dir / "journals" if log_dir else None)
 
-    with working_in(log_dir) if log_dir else nullcontext():
-        return asyncio.run(go())
+    with working_in(log_dir) if log_dir else nullcontext(), TemporaryDirectory() as other:
+        return asyncio.run(go(log_dir or Path(other)))
 
 
 def _print(found: Found, wanted: Trap) -> None:

@@ -125,7 +125,7 @@ class Bench:
             foreign = await asyncio.to_thread(self._foreign, question, settings, questions)
             copied = partial(foreign.copied, asides=listener.asides)
             record = await asyncio.to_thread(circle_record, result, question, circle, happened, steps, copied)
-            record = replace(record, shared=self._shared is not None)
+            record = replace(record, shared=self._shared is not None and self.engine.info.mode == "ids")
             paths = await asyncio.to_thread(ear.heard, record.paths, result.paths)
             record, spent, further = replace(record, paths=paths), record.generated, 0
             while spent < spend and further < MOST_FURTHER:

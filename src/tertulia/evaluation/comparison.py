@@ -7,7 +7,7 @@ out of every figure, and counted. Intervals: `tertulia.evaluation.statistics` (c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -249,6 +249,11 @@ def _shares(happened: Sequence[Effect]) -> dict[str, Any]:
     return shares
 
 
+def _as_many(circle: CircleRecord, paths: int) -> float:
+    """Pass@1 of the first so many paths, for a circle that began no more: which begin goes by what the others say."""
+    return replace(circle, paths=circle.paths[:paths]).pass_at_1
+
+
 def _against(
     circles: Circles,
     reference: Circles,
@@ -266,7 +271,10 @@ def _against(
     share = all(circle.shared for each in (circles, reference) for question in questions for circle in each[question])
     alone = [[sum(pools[question].right) / max(1, len(pools[question].right))] for question in questions]
     if share:
-        alone = _each(reference, questions, lambda circle: circle.pass_at_1)
+        alone = [
+            [_as_many(other, len(mine.paths)) for mine, other in zip(circles[name], reference[name], strict=False)]
+            for name in questions
+        ]
     found: dict[str, Any] = {
         "pass@1": paired_difference(
             _each(circles, questions, lambda circle: circle.pass_at_1),

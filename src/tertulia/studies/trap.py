@@ -79,6 +79,10 @@ class Trap:
                 raise TertuliaError(f"{name} is {getattr(self, name)}: expected at least {least}")
         if self.beginnings not in ("same", "different"):
             raise TertuliaError(f"unknown beginnings {self.beginnings!r}: use same or different")
+        if self.settings.get("settle") or self.settings.get("consensus_stop"):
+            raise TertuliaError(
+                "settle and consensus_stop end circles early, but in the trap all paths go on: leave it out"
+            )
         for method in self.methods:
             if arm(method).method not in ("independent", "leap"):
                 raise TertuliaError(f"the method {method} takes no forced beginnings: use independent or leap")
