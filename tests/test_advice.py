@@ -131,6 +131,7 @@ def test_the_command_runs_the_right_few_methods_and_ends_with_the_sentences(tmp_
     [
         ([], "there is no task: name one of"),
         (["--quick", "--data", "x.json"], "--data has a file, but no task says how to read it"),
+        (["--quick", "--set", "settle=0.5"], "--quick says what settling does: leave out settle"),
     ],
 )
 def test_a_command_that_does_not_say_what_is_asked_gets_one_line(asked: list[str], line: str) -> None:

@@ -399,6 +399,7 @@ def test_a_run_that_was_to_have_meetings_and_had_none_says_so() -> None:
     assert "every 4,096 tokens" in (meeting_line(ran) or "")
     assert meeting_line(ran | {"meetings": [{"index": 0, "heard": []}]}) is None
     assert meeting_line(ran | {"method": "independent"}) is None
+    assert "enough paths agreed before" in (meeting_line(ran | {"settled": True}) or "")
     assert meeting_line(ran | {"settings": {"every": 4096, "paths": 1}}) is None, "one path meets nobody"
     assert "outvoted" in (meeting_line(ran | {"settings": {"every": "auto", "paths": 8}}) or "")
 

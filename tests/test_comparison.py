@@ -53,6 +53,13 @@ def test_from_shared_beginnings_pass_at_1_is_paired_path_by_path() -> None:
     assert difference(shared=False) == pytest.approx(1 / 8)
 
 
+def test_a_circle_that_began_fewer_paths_is_held_against_as_many() -> None:
+    settled = [circle(question, RIGHT, RIGHT, shared=True) for question in "abc"]
+    alone = [circle(question, RIGHT, RIGHT, WRONG, WRONG, shared=True) for question in "abc"]
+    against = compare({"leap:settle=0.5": settled, "independent": alone}).arms["leap:settle=0.5"]["against_independent"]
+    assert against["pass@1"].mean == 0.0
+
+
 def test_pairing_is_what_makes_the_interval_narrow() -> None:
     """Questions are as different as can be, meetings turn one path of eight, and that is told all the same."""
     kinds = [(WRONG,) * 8, (RIGHT,) * 4 + (WRONG,) * 4, (RIGHT,) * 7 + (WRONG,)]

@@ -37,6 +37,8 @@ from tertulia.settings import Settings, meeting_settings, resolve, table
         ({"method": "leap-single", "every": 0}, "set every to the thought tokens"),
         ({"method": "leap-single", "last_call": True}, "meets once"),
         ({"consensus_stop": 9}, "consensus_stop is 9, above 8 paths"),
+        ({"settle": 0.5, "method": "longer"}, "settle ends a circle of leap or independent early"),
+        ({"consensus_stop": 2, "method": "moa"}, "consensus_stop ends a circle of leap or independent early"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(asked: dict[str, Any], line: str) -> None:

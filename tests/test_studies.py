@@ -146,6 +146,7 @@ async def test_questions_that_all_paths_get_right_are_no_use() -> None:
     [
         ({"kind": "worse"}, "unknown kind of beginning 'worse'"),
         ({"share": 1.5}, "the share of the thought is 1.5"),
+        ({"settings": {"settle": 0.5}}, "settle and consensus_stop end circles early"),
         ({"good_share": -1}, "good-share is -1"),
         ({"per": 1}, "per is 1: expected at least 2"),
         ({"methods": ("moa",)}, "takes no forced beginnings"),
