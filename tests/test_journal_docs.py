@@ -86,7 +86,9 @@ async def ends() -> list[Any]:
     fast = ["So \\boxed{1}.</think>\\boxed{1}<|end|>"]
     slow = {"q0/c0/p0": fast, "q0/c0/p1": ["I think. " * 30, "so far"]}
     writes = ScriptedEngine(slow, faults=begin | {"q0/c0/p1": [None, Fault("stall", seconds=9)]})
-    thinks = {"q0/c0/p0": fast, "q0/c0/p1": fast, "q0/c0/p2": ["I th"]}
+    look = "I look. And I look at it once more, and then again"
+    met = [look, "1}", *fast]  # the third begins when the others have met
+    thinks = {"q0/c0/p0": met, "q0/c0/p1": met, "q0/c0/p2": ["I th"]}
     late = ScriptedEngine(thinks, faults=begin | {"q0/c0/p2": [Fault("stall", seconds=9)]})
     unread = ScriptedEngine({"q0/c0/p0": ["I think.</think>", "I do not know.<|end|>", "4}"]})
     going_on = {
@@ -100,8 +102,7 @@ async def ends() -> list[Any]:
     busy = ScriptedEngine({"q0/c0/p0": fast, "q0/c0/p1": ["I think. " * 60]}, delay=0.002)
     writes_in_a_fork = ScriptedEngine(slow, faults=begin | {"q0/c0/p1": [None, Fault("stall", seconds=9)]})
     lost = ScriptedEngine(slow, faults={"q0/c0/p1": [None, Fault("error")]})
-    agree = [f"So \\boxed{{1}}.</think>{'I say so. ' * 9}", f"{'I say so. ' * 2}\\boxed{{1}}<|end|>"]
-    look = "I look. And I look at it once more, and then again"
+    agree = [f"So \\boxed{{1}}.</think>{'I say so. ' * 9}", f"{'I say so. ' * 40}\\boxed{{1}}<|end|>"]
     first, at_length = [look, "It is 1.\n</summarize>", *agree], [look, "I have seen " * 90]
     summing_up = ScriptedEngine({"q0/c0/p0": first, "q0/c0/p1": first, "q0/c0/p2": at_length}, delay=0.002)
     ending: dict[str, Any] = {"mode": "board", "last_call": 0, "paths": 2}
