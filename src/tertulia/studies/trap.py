@@ -232,7 +232,11 @@ async def _question(
         _, record = await bench.circle(one.question, settings, name=name, journals=folder, beginnings=forced[beginning])
         return record
 
-    circles = await asyncio.gather(*(run(method, beginning) for method, beginning in arms))
+    async def in_turn(beginning: str) -> list[CircleRecord]:
+        """One method after the other: what they share is always generated for the first."""
+        return [await run(method, beginning) for method in trap.methods]
+
+    circles = [circle for each in await asyncio.gather(*map(in_turn, _beginnings(trap))) for circle in each]
     lengths = {"bad": bad, "good": good}
     return (
         {f"{method}, {beginning}": circle for (method, beginning), circle in zip(arms, circles, strict=True)},
