@@ -55,9 +55,11 @@ def test_from_shared_beginnings_pass_at_1_is_paired_path_by_path() -> None:
 
 def test_a_circle_that_began_fewer_paths_is_held_against_as_many() -> None:
     settled = [circle(question, RIGHT, RIGHT, shared=True) for question in "abc"]
-    alone = [circle(question, RIGHT, RIGHT, WRONG, WRONG, shared=True) for question in "abc"]
-    against = compare({"leap:settle=0.5": settled, "independent": alone}).arms["leap:settle=0.5"]["against_independent"]
-    assert against["pass@1"].mean == 0.0
+    every = [circle(question, RIGHT, RIGHT, WRONG, WRONG, shared=True) for question in "abc"]
+    arms = compare({"leap": every, "leap:settle=0.5": settled, "self": every, "independent": every}).arms
+    against = arms["leap:settle=0.5"]
+    assert against["against_independent"]["pass@1"].mean == 0.0
+    assert against["against_placebos"]["self"]["pass@1"].mean == against["against_first"]["pass@1"].mean == 0.0
 
 
 def test_pairing_is_what_makes_the_interval_narrow() -> None:

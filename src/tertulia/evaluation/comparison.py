@@ -249,9 +249,22 @@ def _shares(happened: Sequence[Effect]) -> dict[str, Any]:
     return shares
 
 
-def _as_many(circle: CircleRecord, paths: int) -> float:
-    """Pass@1 of the first so many paths, for a circle that began no more: which begin goes by what the others say."""
-    return replace(circle, paths=circle.paths[:paths]).pass_at_1
+def _share(circles: Circles, others: Circles, questions: Sequence[str]) -> bool:
+    """Whether all these paths go on from beginnings that arms have in common."""
+    return all(circle.shared for each in (circles, others) for question in questions for circle in each[question])
+
+
+def _as_many(circles: Circles, others: Circles, questions: Sequence[str]) -> list[list[float]]:
+    """Pass@1 of the others, of no more paths than a circle began: which begin goes by what the first ones say."""
+    if not _share(circles, others, questions):
+        return _each(others, questions, lambda circle: circle.pass_at_1)
+    return [
+        [
+            replace(other, paths=other.paths[: len(mine.paths)]).pass_at_1
+            for mine, other in zip(circles[question], others[question], strict=False)
+        ]
+        for question in questions
+    ]
 
 
 def _against(
@@ -268,13 +281,10 @@ def _against(
     such: then it differs by what meetings changed alone. Else all independent paths are its reference: they are more.
     Where all independent paths' steps are known, the vote is also held against their vote step by step.
     """
-    share = all(circle.shared for each in (circles, reference) for question in questions for circle in each[question])
+    share = _share(circles, reference, questions)
     alone = [[sum(pools[question].right) / max(1, len(pools[question].right))] for question in questions]
     if share:
-        alone = [
-            [_as_many(other, len(mine.paths)) for mine, other in zip(circles[name], reference[name], strict=False)]
-            for name in questions
-        ]
+        alone = _as_many(circles, reference, questions)
     found: dict[str, Any] = {
         "pass@1": paired_difference(
             _each(circles, questions, lambda circle: circle.pass_at_1),
@@ -321,7 +331,7 @@ def _difference(circles: Circles, others: Circles, questions: Sequence[str]) -> 
     return {
         "pass@1": paired_difference(
             _each(circles, questions, lambda circle: circle.pass_at_1),
-            _each(others, questions, lambda circle: circle.pass_at_1),
+            _as_many(circles, others, questions),
         ),
         "cons": paired_difference(
             _each(circles, questions, lambda circle: float(circle.correct)),
