@@ -139,6 +139,12 @@ async def test_a_path_is_asked_only_where_nothing_can_be_read_and_asking_is_allo
     assert "This way I get 7" in heard(told)[0], "it has no answer, and hears the one that others have"
 
 
+async def test_a_path_that_has_said_no_answer_since_it_heard_one_is_asked_and_not_held_to_its_old_one() -> None:
+    talk = [EIGHT[0], "So I read it again, and see it.\n</think>", "7}", SEVEN[1]]
+    told = await meet(talk, SEVEN, SEVEN, last_call=2)
+    assert kinds(told)[-4:] == ["thought", "asked", "kept", "answer"] and kinds(told).count("heard") == 1
+
+
 async def test_where_the_engine_cannot_roll_back_nobody_is_asked_and_nothing_is_cut_at_a_meeting() -> None:
     class OneWay(Recorder):
         def __init__(self, *arguments: Any, **named: Any) -> None:

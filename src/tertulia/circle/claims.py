@@ -195,7 +195,7 @@ Claims = AnswerClaims | StepClaims
 
 
 def claims_of(path: Path, patterns: ClaimPatterns, think_close: str, reading: AnswerReading) -> Claims:
-    """What the path claims at present: in its own words where they can be read, else as it answered when asked.
+    """What the path claims at present: as it answered when asked, for it said nothing before; else in its own words.
 
     Args:
         path: Whose claims.
@@ -207,11 +207,10 @@ def claims_of(path: Path, patterns: ClaimPatterns, think_close: str, reading: An
     claims = read_claims(path.spans, patterns, think_close, reading=reading, held=held)
     if path.finished:
         return replace(claims, answer=short(path.answer) if path.answer else None)
-    if isinstance(claims, StepClaims) or claims.answer is not None or path.asked is None:
+    if isinstance(claims, StepClaims) or path.asked is None or path.asked.answer is None:
         return claims
     answer, sure = path.asked.answer, path.asked.sure
-    enough = answer is not None and (sure is None or sure >= reading.sure)
-    return AnswerClaims(short(answer) if answer and enough else None, sure)
+    return AnswerClaims(short(answer) if sure is None or sure >= reading.sure else None, sure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from tertulia.answers.extract import boxed_rest, extract_answer
-from tertulia.circle.claims import how_sure, stated_answer, states_claim
+from tertulia.circle.claims import how_sure, states_claim
 from tertulia.circle.frames import Heard
 from tertulia.circle.path import Path, Place, Span, Step
 from tertulia.circle.run import Run, about
@@ -76,7 +76,7 @@ class Thinker:
         """
         match self.run.settings.summaries:
             case "read" if self.run.forks and not (self.run.profile.reads_thought or self.run.settings.free):
-                if stated_answer(path.spans, self.run.reading) is None and self.room(path) > LED_TOKENS:
+                if self._answer_in(path, ever=False) is None and self.room(path) > LED_TOKENS:
                     await self.step(path, partial(self._asked, path))
             case "aside" if self.run.forks:
                 await self.step(path, partial(self._summary, path, again=False, aside=True))
