@@ -48,7 +48,9 @@ def told(**arms: list[CircleRecord]) -> list[str]:
 def test_meetings_that_raise_pass_at_1_are_told_with_what_they_cost() -> None:
     (sentence,) = told(leap=circles(more(1), 130), independent=circles(ALONE))
     assert re.fullmatch(
-        r"meetings raise Pass@1 by 11\.\d \[\d+\.\d, \d+\.\d\] points at 1\.3 times the tokens", sentence
+        r"meetings raise Pass@1 by 11\.\d \[\d+\.\d, \d+\.\d\] points at 1\.3 times the tokens; "
+        r"the vote at equal tokens: [+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\](, not told from nothing)?",
+        sentence,
     )
 
 
@@ -57,7 +59,7 @@ def test_a_gain_that_doubt_alone_has_too_is_not_put_down_to_peers() -> None:
     (sentence,) = told(leap=gained, self=circles(more(1)), independent=alone)
     assert "over doubt without peers it is" in sentence and "not told from nothing" in sentence
     (sentence,) = told(leap=gained, self=circles(ALONE), independent=alone)
-    assert sentence.endswith("of them over doubt without peers")
+    assert "of them over doubt without peers; the vote at equal tokens: " in sentence
 
 
 def test_meetings_that_change_next_to_nothing_bring_nothing() -> None:
@@ -77,8 +79,12 @@ def test_what_cannot_be_told_is_said_with_what_could_have_been_shown() -> None:
     noisy = [min(8, max(0, count + chance.choice([-5, 5]))) for count in ALONE]
     (sentence,) = told(leap=circles(noisy), independent=circles(ALONE))
     assert re.fullmatch(r"cannot tell, n = 50 could show \d+ points", sentence)
-    (sentence,) = told(leap=circles([5]), independent=circles([4]))
-    assert sentence == "cannot tell from one question: give more"
+
+
+def test_few_questions_tell_nothing_however_clear_they_look() -> None:
+    first, second = told(leap=circles([8] * 9), settle=circles([8] * 9, 10), independent=circles([0] * 9))
+    assert first == "cannot tell whether meetings pay from fewer than 10 questions: give more"
+    assert second == "cannot tell what settling does from fewer than 10 questions: give more"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +102,13 @@ def test_settling_is_judged_by_tokens_and_vote(tokens: int, lost: int, begins: s
         settle=circles(ALONE, tokens, [number >= lost for number in range(50)]), independent=circles(ALONE, 100, right)
     )
     assert re.match(begins, sentence)
+
+
+def test_where_few_votes_are_right_losing_a_part_of_them_is_not_the_same_vote() -> None:
+    few, fewer = ([number < right for number in range(100)] for right in (12, 9))
+    alone = circles([1] * 100, 100, few)
+    (sentence,) = told(settle=circles([1] * 100, 69, fewer), independent=alone)
+    assert "what it does to the vote cannot be told (-3.0 [" in sentence
 
 
 def test_where_meetings_gain_settling_is_held_against_the_circle_that_goes_on() -> None:

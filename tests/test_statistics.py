@@ -74,6 +74,19 @@ def test_intervals_of_paired_differences_cover(questions: int, count: int, paths
     assert unpaired / SIMULATIONS > 0.9, "pairing takes out what the questions share"
 
 
+def test_votes_that_are_all_right_are_not_told_from_a_reference_that_seldom_is_not() -> None:
+    draw = np.random.default_rng(4)
+    covered = 0
+    for seed in range(200):
+        chance = draw.uniform(0.97, 0.999, 50)
+        votes = (draw.random(50) < chance).astype(float)
+        found = paired_difference(votes[:, None].tolist(), chance[:, None].tolist(), seed=seed)
+        covered += found.low <= 0 <= found.high
+    assert covered >= 0.95 * 200
+    never = paired_difference([[0.0]] * 30, [[0.01 + 0.01 * (q % 3)] for q in range(30)])
+    assert never.high > 0 and never.low < -0.1, "nor from one that seldom is"
+
+
 def test_intervals_for_the_same_questions_cover_and_are_narrower() -> None:
     draw = np.random.default_rng(3)
     chance = draw.beta(1.0, 1.0, 40)

@@ -6,7 +6,6 @@ tell, and how large a difference it could have shown.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,8 +17,12 @@ QUICK = ("leap", "leap:settle=0.375", "self", REFERENCE)
 """The arms that tell most about a new model."""
 LIMIT = 50
 """Questions of a quick evaluation, where nobody says how many."""
+FEWEST = 10
+"""Questions from which on something is said: intervals from fewer hold too seldom."""
 SAME_PASS, SAME_VOTE = 0.05, 0.08
 """Differences of Pass@1 and of votes that are none in practice; 50 votes that are all alike leave 7 points open."""
+SAME_SHARE = 0.25
+"""Nor may so much of the right votes be lost, where few are right."""
 WORTH_SAVING = 0.1
 """Share of the tokens that must be saved to be spoken of."""
 COPIED = 0.05
@@ -57,15 +60,16 @@ def _meetings(comparison: Comparison, label: str, doubt: str | None) -> str:
     figures = comparison.arms[label]
     against = figures["against_independent"]
     single, vote = against["pass@1"], against["vote"]["cost"]["difference"]
-    if math.isnan(single.low):
-        return "cannot tell from one question: give more"
+    if single.questions < FEWEST:
+        return f"cannot tell whether meetings pay from fewer than {FEWEST} questions: give more"
     if single.high < 0 or vote.high < 0:
         found = f"Pass@1 {_signed(single)}, the vote at equal tokens {_signed(vote)} points"
         return f"meetings do harm here ({found}): use --method {REFERENCE}"
     if _gain(figures):
         times = _tokens(figures) / _tokens(comparison.arms[REFERENCE])
         raised = f"meetings raise Pass@1 by {single.points()} points at {times:.1f} times the tokens"
-        return raised + (_beside(figures["against_placebos"][doubt]["pass@1"]) if doubt else "")
+        raised += _beside(figures["against_placebos"][doubt]["pass@1"]) if doubt else ""
+        return f"{raised}; the vote at equal tokens: {_signed(vote)}{'' if vote.low > 0 else ', not told from nothing'}"
     if single.low >= -SAME_PASS and single.high <= SAME_PASS:
         return f"meetings bring nothing here (Pass@1 {_signed(single)} points): use --method {REFERENCE}"
     return f"cannot tell, n = {single.questions} could show {100 * min(1.0, detectable(single.se)):.0f} points"
@@ -85,14 +89,14 @@ def _settling(comparison: Comparison, label: str, share: float, meets: str | Non
     if meets is not None and "against_first" in figures and _gain(comparison.arms[meets]):
         beside, vote = meets, figures["against_first"]["cons"]
     saved = 1 - _tokens(figures) / _tokens(comparison.arms[beside])
-    if math.isnan(vote.low):
-        return "cannot tell what settling does from one question: give more"
+    if vote.questions < FEWEST:
+        return f"cannot tell what settling does from fewer than {FEWEST} questions: give more"
     if vote.high < 0:
         return f"settling costs {-100 * vote.mean:.1f} points of the vote of {beside} ({_signed(vote)}): leave it out"
     if saved < WORTH_SAVING:
         return f"settling saves no tokens of {beside} to speak of ({100 * saved:.0f} %)"
     saves = f"settling saves {100 * saved:.0f} % of the tokens of {beside}"
-    if vote.low >= -SAME_VOTE:
+    if vote.low >= -min(SAME_VOTE, SAME_SHARE * comparison.arms[beside]["cons"].mean):
         return f"{saves} at the same vote ({_signed(vote)} points): --settle {share}"
     could = 100 * min(1.0, detectable(vote.se))
     return (
