@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tertulia.circle.path import TokenCounts
-from tertulia.engines.scripted import ScriptedEngine
+from tertulia.engines.base import EngineError
+from tertulia.engines.scripted import Fault, ScriptedEngine
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import NAMES, arm, arms
 from tertulia.evaluation.bench import Bench, file_name
@@ -124,6 +125,19 @@ async def test_circles_of_a_question_differ_and_the_first_has_the_seed_of_the_ru
         second, _ = await bench.circle(QUESTION, settings, circle=1)
     texts = [[path.own_text for path in result.paths] for result in (first, again, second)]
     assert first.settings.seed == 4 and texts[0] == texts[1] != texts[2]
+
+
+async def test_a_circle_whose_server_went_away_is_an_error_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    path = f"{file_name(QUESTION.id)}-c0/p1"
+    faults = {path: [Fault("away", seconds=0.5)]}
+    async with Bench(Where(model="scripted"), made=ScriptedEngine(faults=faults)) as bench:
+        settings = bench.settings(arm("independent"), {"paths": 3, "seed": 4}, QUESTION)
+        with pytest.raises(EngineError, match=r"1 of 3 paths: .*The same command goes on with them"):
+            await bench.circle(QUESTION, settings, journals=tmp_path)
+        before = list(bench.engine.calls)  # type: ignore[attr-defined]
+        result, record = await bench.circle(QUESTION, settings, journals=tmp_path)
+    assert {call.path for call in bench.engine.calls[len(before) :]} == {path}  # type: ignore[attr-defined]
+    assert len(record.voters) == 3 and all(path.finished for path in result.paths)
 
 
 async def test_the_reference_goes_on_until_it_has_spent_as_much() -> None:

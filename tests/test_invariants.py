@@ -475,6 +475,24 @@ async def test_when_the_engine_is_gone_the_run_stops_and_can_be_gone_on_with(tmp
     assert told.outcome.verdict.spoke == 3
 
 
+@pytest.mark.parametrize("mode", ["sync", "board"])
+async def test_a_path_whose_server_was_away_when_the_others_had_ended_goes_on_with_the_same_command(
+    tmp_path: FilePath, mode: str
+) -> None:
+    journal = tmp_path / "run.jsonl"
+    await tell(whole := ScriptedEngine(), paths=3, mode=mode)
+    calls = sum(call.path == "q0/c0/p1" for call in whole.calls)
+    away = {"q0/c0/p1": [*[None] * (calls - 1), Fault("away", seconds=0.5)]}
+    told = await tell(ScriptedEngine(faults=away), paths=3, journal=journal, mode=mode)
+    assert told.outcome.paths[1].unavailable and told.outcome.verdict.spoke == 2
+    assert [event.path for event in told.events if event.kind == "failed"] == [1]
+    again = await tell(paths=3, journal=journal, mode=mode)
+    assert all(path.finished for path in again.outcome.paths) and again.outcome.verdict.spoke == 3
+    assert [path.text for path in again.outcome.paths if path.index != 1] == [
+        path.text for path in told.outcome.paths if path.index != 1
+    ]
+
+
 # 10. No barrier but the circle's.
 
 

@@ -22,6 +22,7 @@ from tertulia.wording import fill
 from tertulia.wording.harmless import last_words, neutral
 
 LONGEST_WORKING = 500  # characters of a peer's own working that are told
+ABSENT = Heard("", (), "none", False).to_json()  # of a path whose server was away when the others met
 _INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
 
 
@@ -96,7 +97,7 @@ class Board:
 
         record = await self.run.journal.once(key, decide)
         with reading(key):
-            heard = [Heard.from_json(record["heard"][str(path.index)]) for path in paths]
+            heard = [Heard.from_json(record["heard"].get(str(path.index), ABSENT)) for path in paths]
         self._keep(paths, index, heard)
         self.run.tell("meeting", None, record, live=live)
         return heard

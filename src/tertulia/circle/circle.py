@@ -42,7 +42,7 @@ class Circle:
         self.voters: list[Path] = []
         self.verdict = Verdict(None, {}, 0, 0, False)
         self.settled = False
-        self._lost: dict[int, str] = {}  # failed and not recorded yet, for the engine may be gone for all
+        self._lost: dict[int, EngineError] = {}  # failed and not recorded yet, for the engine may be gone for all
         self._moved = asyncio.Event()
 
     @property
@@ -165,18 +165,18 @@ class Circle:
         """
         if self._lost and not any(path.place in ("finished", "stopped") for path in self.paths):
             raise EngineError(f"all {len(self.paths)} paths failed: {next(iter(self._lost.values()))}")
-        await self._record_failed(self._lost)
+        await self._record_failed(self._lost, last=True)
         self.voters = list(voters)
 
     async def decide(self, verdict: Verdict) -> None:
-        """Takes this verdict, or that of the journal; journaled, so that it can be read again."""
+        """Takes this verdict, or that of the journal; journaled, so that it can be read again, if no path can go on."""
         run, key = self.run, f"{self.run.name}/verdict"
         live = key not in run.journal
 
         async def record() -> dict[str, object]:
             return {"kind": "verdict", "settled": self.settled, **asdict(verdict)}
 
-        value = await run.journal.once(key, record)
+        value = await (record() if any(path.unavailable for path in self.paths) else run.journal.once(key, record))
         with reading(key):
             self.settled = bool(value["settled"])
             self.verdict = TypeAdapter(Verdict).validate_python(value)
@@ -193,14 +193,14 @@ class Circle:
         try:
             await act(path, *arguments)
         except EngineError as error:
-            self._lost[path.index] = str(error)
+            self._lost[path.index] = error
         if path.index in self.run.answered:  # the engine lives: what failed before this failed by itself
             await self._record_failed(lost)
 
-    async def _record_failed(self, lost: dict[int, str]) -> None:
+    async def _record_failed(self, lost: dict[int, EngineError], *, last: bool = False) -> None:
         for index, error in list(lost.items()):
             if self._lost.pop(index, None) is not None:
-                await self.thinker.fail(self.paths[index], error)
+                await self.thinker.fail(self.paths[index], str(error), away=last and error.away)
 
 
 async def together(*work: Coroutine[Any, Any, object]) -> None:

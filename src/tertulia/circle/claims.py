@@ -100,7 +100,8 @@ class AnswerClaims:
         answers = [self.answer, *(peers[peer].answer for peer in who)]
         groups = dict(zip(who, (grouped := group_answers(answers, language))[1:], strict=True))
         counts = Counter(group for group in groups.values() if group is not None)
-        votes = sorted(((answers[group] or "", count) for group, count in counts.items()), key=_most_first)
+        named = [(answers[group] or "", count) for group, count in counts.items()]
+        votes = sorted(named, key=lambda vote: (-vote[1], vote[0]))
         own = counts.get(grouped[0], 0) if grouped[0] is not None else 0
         others = {group: count for group, count in counts.items() if group != grouped[0]}
         if not others:
@@ -333,10 +334,6 @@ def short(value: str) -> str:
     """A claimed value on one line, cut where no answer is that long."""
     value = " ".join(value.split())
     return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"
-
-
-def _most_first(vote: tuple[str, int]) -> tuple[int, str]:
-    return -vote[1], vote[0]
 
 
 def _open_part(thought: str, think_close: str | None) -> tuple[str, bool]:

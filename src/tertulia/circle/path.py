@@ -213,6 +213,7 @@ class Path:
         answer: The answer read from its own words; None until finished, or where there is none.
         led: Whether it was led to its answer because none could be read from what it wrote.
         error: Why it failed, where it did.
+        unavailable: Whether that was a server which may be back: the journal does not have it as failed.
     """
 
     def __init__(self, index: int, name: str, *, exact: bool = True):
@@ -239,6 +240,7 @@ class Path:
         self.answer: str | None = None
         self.led = False
         self.error: str | None = None
+        self.unavailable = False
         self._ids: list[int] = []
         self._text: list[str] = []
 

@@ -106,8 +106,9 @@ class Thinker:
         while path.active:
             await self.step(path, partial(self._stopped, path))
 
-    async def fail(self, path: Path, error: str) -> None:
-        """Records that the path failed."""
+    async def fail(self, path: Path, error: str, *, away: bool = False) -> None:
+        """Records that the path failed; where its server is away that is told, and not journaled."""
+        path.unavailable = away
         await self.step(path, partial(self._failed, path, error))
 
     def room(self, path: Path) -> int:
@@ -132,7 +133,7 @@ class Thinker:
         async def record() -> dict[str, object]:
             return {"path": path.index, "mode": run.engine.info.mode, **(await make()).to_json()}
 
-        value = await run.journal.once(key, record)
+        value = await (record() if path.unavailable else run.journal.once(key, record))
         with reading(key):
             step = Step.from_json(value)
         run.arriving.pop(path.index, None)

@@ -89,8 +89,8 @@ class Address:
         tries = f"{patience.attempts} attempt{'s' if patience.attempts > 1 else ''}"
         if failure.wait is not None and failure.wait > patience.seconds:
             tries += f", and it asks to wait {failure.wait:g} s"
-        why = f"{failure} (gave up after {tries}); is the server running and able to cope?"
-        return EngineError(f"{self.url}: {why}")
+        why = f"{self.url}: {failure} (gave up after {tries}); is the server running and able to cope?"
+        return EngineError(why, away=True)
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
         """The error that an answer without a result is: to be tried again, to be let in for, or for good."""

@@ -1,7 +1,6 @@
 """What every engine offers: continue a list of token ids, and say exactly which tokens came.
 
-The types here are the border between the circle and the servers. Nothing below this line of the house knows
-of meetings, and nothing above it knows of HTTP.
+The border between the circle, which knows nothing of HTTP, and the servers, which know nothing of meetings.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ TEXT_ID = -1  # the id of a Token that came from a server which does not say ids
 
 
 class EngineError(TertuliaError):
-    """The engine could not do what was asked, after the retry layer gave up.
+    """The engine could not do what was asked: one line, fit for a screen whatever a server put into it.
 
-    One line, fit for a screen whatever a server put into it.
+    `away`: the retry layer gave up waiting for a server that may be back later.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, away: bool = False) -> None:
         super().__init__(fit(message, longest=600))
+        self.away = away
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,14 @@ class Fault:
     """Something that goes wrong in one call.
 
     Attributes:
-        kind: "error": the call raises EngineError. "cut": the connection is lost after `after` tokens.
-            "empty": end-of-text at once. "stall": nothing comes for `seconds`, then all goes on.
+        kind: "error": the call raises EngineError. "cut": the connection is lost after `after` tokens. "empty":
+            end-of-text at once. "stall": nothing comes for `seconds`, then all goes on; "away": then it raises
+            EngineError as a server does that may be back.
         after: Tokens generated before a cut.
         seconds: Length of a stall.
     """
 
-    kind: Literal["error", "cut", "empty", "stall"]
+    kind: Literal["error", "away", "cut", "empty", "stall"]
     after: int = 0
     seconds: float = 0.0
 
@@ -133,6 +134,9 @@ class ScriptedEngine:
         fault = faults.popleft() if faults else None
         if fault is not None and fault.kind == "error":
             raise EngineError(f"scripted engine: a scripted error for path {request.path}")
+        if fault is not None and fault.kind == "away":
+            await asyncio.sleep(fault.seconds)
+            raise EngineError(f"scripted engine: away for path {request.path}", away=True)
         self.running += 1
         try:
             return await self._play(request, fault, on_tokens)

@@ -15,7 +15,7 @@ from typing import Any
 from tertulia.api import Result, Session, solve_with
 from tertulia.circle.path import Span
 from tertulia.circle.run import voices
-from tertulia.engines.base import Engine
+from tertulia.engines.base import Engine, EngineError
 from tertulia.evaluation.arms import Arm
 from tertulia.evaluation.copying import Foreign, runs_of
 from tertulia.evaluation.meetings import Listener, Truth, effects
@@ -152,7 +152,11 @@ class Bench:
         journals: Path | None,
         beginnings: Sequence[Span | None],
     ) -> tuple[Result, Listener]:
-        """One circle with a seed and a journal of its own."""
+        """One circle with a seed and a journal of its own.
+
+        Raises:
+            EngineError: A path's server was away. A vote without it would stay in the log for good.
+        """
         place = f"{file_name(question.id)}-c{circle}" + (f"-x{further}" if further else "")
         if circle or further:
             settings = settings.model_copy(update={"seed": derive(settings.seed, "circle", circle, further)})
@@ -173,6 +177,10 @@ class Bench:
             beginnings=beginnings,
             pace=self.session.pace,
         )
+        if away := [path.error for path in result.paths if path.unavailable]:
+            raise EngineError(
+                f"{len(away)} of {len(result.paths)} paths: {away[0]} The same command goes on with them."
+            )
         return result, listener
 
 

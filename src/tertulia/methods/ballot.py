@@ -74,7 +74,9 @@ async def _counted(circle: Circle, voters: Sequence[Path]) -> Verdict:
         verdict = replace(verdict, quoted=voters[verdict.quoted].index)
     if sure is not None:
         verdict = replace(verdict, note=sure.note)
-    return await judge.between(circle, voters, verdict) if run.settings.vote == "judged" else verdict
+    if run.settings.vote != "judged" or any(path.unavailable for path in circle.paths):  # these go on another time
+        return verdict
+    return await judge.between(circle, voters, verdict)
 
 
 async def _sureness(circle: Circle, voters: Sequence[Path]) -> Sureness:
