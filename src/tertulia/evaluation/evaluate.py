@@ -103,8 +103,8 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         tell: Is given a line at the beginning of each arm.
 
     Raises:
-        TertuliaError: An argument is wrong, the folder belongs to another evaluation, another command is at work there,
-            or every circle failed.
+        TertuliaError: An argument is wrong, the folder belongs to another evaluation or holds other questions, another
+            command is at work there, or every circle failed.
     """
     if not asked.methods:
         raise TertuliaError("there is no method to evaluate: give at least one, such as leap and independent")
@@ -117,6 +117,7 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         tell(MISSING)
     with working_in(folder):
         mark_folder(folder, asked.identity, *MARK)
+        keep_questions(folder, questions)
         return _run(asked, wanted, questions, folder, display, tell)
 
 
@@ -138,6 +139,31 @@ def _run(
     outcome = Outcome(compare(ordered, weight=asked.weight, seed=asked.seed), logs, (len(failed), (failed or [""])[0]))
     write_json(folder / "comparison.json", outcome.comparison.to_json())
     return outcome
+
+
+def keep_questions(folder: Path, questions: Sequence[Question]) -> None:
+    """Writes down what is asked, with all that belongs to it, or finds that it was asked here before.
+
+    Args:
+        folder: Of an evaluation, or of an arm of a sweep.
+        questions: In their order; those that are beyond the ones of before, or are missing at their end, are no others.
+
+    Raises:
+        TertuliaError: Others were asked here: a file of questions was changed. One line.
+    """
+    here = json.loads(json.dumps([asdict(question) for question in questions]))
+    try:
+        there = json.loads((folder / QUESTIONS).read_text("utf-8"))
+    except (OSError, ValueError):
+        there = []  # not there, or torn before anything was asked
+    for old, new in zip(there, here, strict=False):
+        if old != new and not isinstance(old, str):  # older folders hold texts alone
+            raise TertuliaError(
+                f"{folder} holds answers to other questions: {new['id']} is not what it was; "
+                "give the questions of before, or another folder"
+            )
+    if len(here) >= len(there):
+        write_json(folder / QUESTIONS, here)
 
 
 async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> bool:
@@ -205,7 +231,7 @@ def run_arm(
         asked: The evaluation it is part of.
         one: The arm.
         informed: Settings that the arms before it tell, such as the rate of false markers.
-        questions: What is asked.
+        questions: What is asked, kept in the folder (`keep_questions`).
         spends: Tokens that independent paths have to come to at least, or that one longer path has, by question.
         folder: Where the arm's folder is made.
         display: Inspect's display.
@@ -215,7 +241,6 @@ def run_arm(
 
     from tertulia.evaluation import plugin
 
-    write_json(folder / QUESTIONS, [question.text for question in questions])
     solver = plugin.arm_solver(
         one.label,
         **asked.where.model_dump(),

@@ -1,0 +1,89 @@
+"""An evaluation goes on in its folder: with the same questions, more of them or fewer, and with nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from circles import Recorder
+from tertulia.errors import TertuliaError
+from tertulia.evaluation import bench
+from tertulia.evaluation.where import Where
+
+pytest.importorskip("inspect_ai", reason="evaluations need the extra eval")
+
+from tertulia.evaluation.evaluate import Evaluation, Outcome, run
+
+PLACE = Where(engine="scripted", model="scripted")
+SETTINGS = {"paths": 3, "every": 20}
+ROWS = [{"problem": f"Ana has {n} shells, gets 80, finds 8 and buys 21. How many?", "answer": n + 109} for n in (5, 7)]
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
+    """The engines of all evaluations of a test."""
+    made: list[Recorder] = []
+
+    def engine(*arguments: Any, **named: Any) -> Recorder:
+        made.append(Recorder())
+        return made[-1]
+
+    monkeypatch.setattr(bench, "engine_for", engine)
+    return made
+
+
+def told(_: str) -> None:
+    """Nobody reads what an evaluation tells."""
+
+
+def asked(**more: Any) -> Evaluation:
+    methods = ("leap", "independent")
+    return Evaluation(**{"task": "world", "methods": methods, "where": PLACE, "settings": SETTINGS} | more)
+
+
+def rows_in(file: Path, rows: list[dict[str, Any]]) -> Path:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+# --- other questions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [{"answer": 0}, {"problem": "What is 3 + 4?"}])
+def test_a_changed_file_of_questions_is_refused_before_anything_is_told_or_written(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    data, folder = rows_in(tmp_path / "rows.jsonl", ROWS), tmp_path / "out"
+    wanted = asked(task="math500", methods=("independent",), options={"data": str(data)})
+    run(wanted, folder, tell=told)
+    before = contents(folder)
+    rows_in(data, [ROWS[0], ROWS[1] | change])
+    lines: list[str] = []
+    with pytest.raises(TertuliaError, match=r"out holds answers to other questions: .* is not what it was; give") as no:
+        run(wanted, folder, tell=lines.append)
+    assert "\n" not in str(no.value) and lines == []
+    assert contents(folder) == before
+    rows_in(data, ROWS)
+    assert isinstance(run(wanted, folder, tell=told), Outcome)
+
+
+def test_a_sweep_refuses_a_changed_file_of_questions_too(tmp_path: Path) -> None:
+    from tertulia.studies import sweep
+
+    data, out = rows_in(tmp_path / "rows.jsonl", ROWS), tmp_path / "out"
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'study = "eval"\ntask = "math500"\nengine = "scripted"\nmodel = "scripted"\nmethods = ["independent"]\n'
+        f"[options]\ndata = {json.dumps(str(data))}\n[settings]\npaths = 2\n[grid]\ntemperature = [0.5]\n"
+    )
+    sweep.run(sweep.load(file), out, tell=told)
+    rows_in(data, [row | {"answer": 0} for row in ROWS])
+    with pytest.raises(TertuliaError, match="holds answers to other questions"):
+        sweep.run(sweep.load(file), out, tell=told)
