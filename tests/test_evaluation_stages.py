@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from circles import Recorder
+from circles import Recorder, TextServer
 from tertulia.errors import TertuliaError
 from tertulia.evaluation import bench
 from tertulia.evaluation.where import Where
+from tertulia.model import PROFILE
 
 pytest.importorskip("inspect_ai", reason="evaluations need the extra eval")
 
@@ -87,3 +89,31 @@ def test_a_sweep_refuses_a_changed_file_of_questions_too(tmp_path: Path) -> None
     rows_in(data, [row | {"answer": 0} for row in ROWS])
     with pytest.raises(TertuliaError, match="holds answers to other questions"):
         sweep.run(sweep.load(file), out, tell=told)
+
+
+# --- another model -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["model", "mode", "profile"])
+def test_another_model_mode_or_profile_at_the_same_place_is_refused(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Recorder] = [Recorder(), Recorder()]
+    monkeypatch.setattr(bench, "engine_for", lambda *_, **__: made[-1])
+    wanted = asked(methods=("independent",), options={"limit": 1})
+    run(wanted, tmp_path / "out", tell=told)
+    before = contents(tmp_path / "out")
+    if change == "model":
+        made.append(Recorder())
+        made[-1].info = replace(made[-1].info, model="another")
+    elif change == "mode":
+        made.append(TextServer())
+    else:
+        profile = tmp_path / "own.toml"
+        profile.write_text('prompt = "Question: {question}\\nAnswer:"\n')
+        monkeypatch.setenv(PROFILE, str(profile))
+    with pytest.raises(
+        TertuliaError, match=rf"out belongs to another evaluation \({change}: .* there, .* here\): "
+    ) as no:
+        run(wanted, tmp_path / "out", tell=told)
+    assert "\n" not in str(no.value) and contents(tmp_path / "out") == before

@@ -8,6 +8,7 @@ their journals.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import sys
@@ -68,7 +69,7 @@ class Evaluation:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must be the same for an evaluation to go on; methods may be added and prices changed."""
+        """What is asked for that must be the same for it to go on; methods may be added and prices changed."""
         asked = asdict(self) | {"engine": self.where.engine, "model": self.where.model}
         for name in ("methods", "where", "weight"):
             del asked[name]
@@ -112,11 +113,12 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         raise TertuliaError(f"{asked.circles} circles of a question: expected 1 or more")
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
-    check_folder(folder, asked.identity, *MARK)
-    if not asyncio.run(_examine(asked, wanted, questions[0])):
+    mine, languages_told = asyncio.run(_examine(asked, wanted, questions[0]))
+    check_folder(folder, mine, *MARK)
+    if not languages_told:
         tell(MISSING)
     with working_in(folder):
-        mark_folder(folder, asked.identity, *MARK)
+        mark_folder(folder, mine, *MARK)
         keep_questions(folder, questions)
         return _run(asked, wanted, questions, folder, display, tell)
 
@@ -166,18 +168,22 @@ def keep_questions(folder: Path, questions: Sequence[Question]) -> None:
         write_json(folder / QUESTIONS, here)
 
 
-async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> bool:
+async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> tuple[dict[str, Any], bool]:
     """Finds out before hours are spent whether the engine runs and every arm's settings can be.
 
     Returns:
-        Whether languages of thought will be told, or nobody asks for them.
+        What must be the same for the evaluation to go on, the model that the engine has and its profile too; and
+        whether languages of thought will be told, or nobody asks for them.
     """
     from tertulia.evaluation.bench import Bench
 
     async with Bench(asked.where.at(at_once=1)) as bench:
         found = [bench.settings(one, {"seed": asked.seed, **asked.settings}, question) for one in wanted]
         asks = asked.identify or any(settings.thought_languages for settings in found)
-        return not asks or told(question, bench.profile)
+        info, profile = bench.engine.info, bench.profile.model_dump_json(exclude_defaults=True)
+        mark = hashlib.blake2b(profile.encode(), digest_size=8).hexdigest()
+        mine = asked.identity | {"model": info.model, "mode": info.mode, "profile": mark}
+        return mine, not asks or told(question, bench.profile)
 
 
 def spends_of(records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]:
