@@ -117,3 +117,54 @@ def test_another_model_mode_or_profile_at_the_same_place_is_refused(
     ) as no:
         run(wanted, tmp_path / "out", tell=told)
     assert "\n" not in str(no.value) and contents(tmp_path / "out") == before
+
+
+# --- more questions, or fewer ------------------------------------------------------------------------
+
+
+def plain(outcome: Outcome) -> dict[str, Any]:
+    """The comparison without the clock, and without what an engine that is started anew has not in its cache."""
+    found = outcome.comparison.to_json()
+    arms = {name: {**arm, "cached_share": None} for name, arm in found["arms"].items()}
+    return {name: value for name, value in found.items() if name != "seconds_a_circle"} | {"arms": arms}
+
+
+def work(engines: list[Recorder]) -> int:
+    """How many tokens were generated so far."""
+    return sum(generation.count for engine in engines for _, generation in engine.answered)
+
+
+@pytest.mark.parametrize("place", [PLACE, PLACE.at(at_once=3)])
+def test_a_higher_limit_goes_on_with_the_new_questions_alone_and_comes_to_the_same(
+    place: Where, tmp_path: Path, engines: list[Recorder]
+) -> None:
+    more, fewer = asked(options={"limit": 4}, circles=2), asked(options={"limit": 2}, circles=2)
+    whole = run(more, tmp_path / "at once", tell=told)
+    at_once = work(engines)
+    first = run(fewer, tmp_path / "stages", tell=told)
+    assert work(engines) > at_once and first.comparison.questions == whole.comparison.questions[:2]
+    second = run(replace(more, where=place), tmp_path / "stages", tell=told)
+    assert work(engines) == 2 * at_once, "nothing was generated twice"
+    assert plain(second) == plain(whole)
+    again = run(fewer, tmp_path / "stages", tell=told)
+    assert plain(again) == plain(first) and work(engines) == 2 * at_once
+    assert plain(run(more, tmp_path / "stages", tell=told)) == plain(whole) and work(engines) == 2 * at_once
+
+
+def test_false_markers_at_the_rate_of_more_questions_are_another_run(tmp_path: Path, engines: list[Recorder]) -> None:
+    asks = [asked(methods=("leap", "false"), options={"limit": limit}) for limit in (2, 4)]
+    whole = run(asks[1], tmp_path / "at once", tell=told)
+    first = run(asks[0], tmp_path / "stages", tell=told)
+    second = run(asks[1], tmp_path / "stages", tell=told)
+    assert second.failed == (0, "") and plain(second) == plain(whole)
+    before = work(engines)
+    assert plain(run(asks[0], tmp_path / "stages", tell=told)) == plain(first) and work(engines) == before
+
+
+def test_a_limit_that_is_raised_over_changed_questions_is_refused(tmp_path: Path) -> None:
+    data, folder = rows_in(tmp_path / "rows.jsonl", ROWS), tmp_path / "out"
+    wanted = asked(task="math500", methods=("independent",), options={"data": str(data), "limit": 1})
+    run(wanted, folder, tell=told)
+    rows_in(data, [ROWS[0] | {"answer": 0}, ROWS[1]])
+    with pytest.raises(TertuliaError, match="out holds answers to other questions"):
+        run(replace(wanted, options={"data": str(data), "limit": 2}), folder, tell=told)

@@ -2,7 +2,7 @@
 
 The folder of an evaluation holds `evaluation.json` (what was asked), a folder of Inspect logs for each arm, and a
 folder of journals for each arm. The same call goes on where it was: questions through Inspect, circles through
-their journals.
+their journals. So does one with another limit: what is done is not asked again, and what is asked for is compared.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -182,7 +182,9 @@ async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question)
         asks = asked.identify or any(settings.thought_languages for settings in found)
         info, profile = bench.engine.info, bench.profile.model_dump_json(exclude_defaults=True)
         mark = hashlib.blake2b(profile.encode(), digest_size=8).hexdigest()
-        mine = asked.identity | {"model": info.model, "mode": info.mode, "profile": mark}
+        mine = asked.identity
+        mine["options"].pop("limit", None)  # of the same questions there may be more, or fewer: `keep_questions`
+        mine |= {"model": info.model, "mode": info.mode, "profile": mark}
         return mine, not asks or told(question, bench.profile)
 
 
@@ -250,7 +252,7 @@ def run_arm(
     solver = plugin.arm_solver(
         one.label,
         **asked.where.model_dump(),
-        journals=str(folder / one.slug / "journals"),
+        journals=str(folder / one.slug / "-".join(("journals", *informed.values()))),
         seed=asked.seed,
         settings={**asked.settings, **informed},
         beginnings=str(folder / BEGINNINGS) if asked.share else None,
@@ -278,7 +280,8 @@ def run_arm(
             log_dir_allow_dirty=True,  # the same evaluation with another --at-once is another set to Inspect
             score_display=False,
         )
-    kept = read(Path(found[0].location.removeprefix("file://")))
+    # An earlier run may have asked more.
+    kept = read(Path(found[0].location.removeprefix("file://")), {question.id for question in questions})
     return kept.file, kept.circles, kept.errors
 
 
@@ -301,8 +304,12 @@ class Log:
     errors: list[str]
 
 
-def read(file: Path) -> Log:
+def read(file: Path, only: Container[str] | None = None) -> Log:
     """Reads a log of Inspect.
+
+    Args:
+        file: The log.
+        only: Ids of the questions that are asked for; None for all.
 
     Raises:
         TertuliaError: The file is no such log, or holds no circle of Tertulia.
@@ -317,6 +324,8 @@ def read(file: Path) -> Log:
         raise TertuliaError(f"{file} is no log of Inspect: {error}; give a file that ends in .eval or .json") from error
     circles, errors = [], []
     for sample in log.samples or []:
+        if only is not None and str(sample.id) not in only:
+            continue
         if sample.error is not None:
             errors.append(sample.error.message.strip().splitlines()[-1] if sample.error.message else "failed")
         score = (sample.scores or {}).get("circle")
