@@ -17,7 +17,7 @@ from tertulia.model import PROFILE
 
 pytest.importorskip("inspect_ai", reason="evaluations need the extra eval")
 
-from tertulia.evaluation.evaluate import Evaluation, Outcome, run
+from tertulia.evaluation.evaluate import Evaluation, Outcome, from_logs, run
 
 PLACE = Where(engine="scripted", model="scripted")
 SETTINGS = {"paths": 3, "every": 20}
@@ -168,3 +168,15 @@ def test_a_limit_that_is_raised_over_changed_questions_is_refused(tmp_path: Path
     rows_in(data, [ROWS[0] | {"answer": 0}, ROWS[1]])
     with pytest.raises(TertuliaError, match="out holds answers to other questions"):
         run(replace(wanted, options={"data": str(data), "limit": 2}), folder, tell=told)
+
+
+@pytest.mark.parametrize("change", [{"answer": 0}, {"problem": "What is 3 + 4?"}])
+def test_logs_of_other_questions_under_the_same_ids_are_not_compared(change: dict[str, Any], tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder, rows in zip(folders, ([*ROWS], [ROWS[0], ROWS[1] | change]), strict=True):
+        data = rows_in(tmp_path / "rows.jsonl", rows)
+        run(asked(task="math500", methods=("independent",), options={"data": str(data)}), folder, tell=told)
+    with pytest.raises(TertuliaError, match=r"in .*other.*\.eval is another question than in") as no:
+        from_logs(folders)
+    assert "\n" not in str(no.value)
+    assert len(from_logs([folders[0], folders[0]]).questions) == 2

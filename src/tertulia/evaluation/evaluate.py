@@ -294,6 +294,7 @@ class Log:
         arm: Label of the arm.
         task: Name of the task.
         circles: Its circles, in the order of the samples.
+        questions: By id what was asked, and the right answer.
         errors: The errors of samples that failed.
     """
 
@@ -301,6 +302,7 @@ class Log:
     arm: str
     task: str
     circles: list[CircleRecord]
+    questions: dict[str, tuple[str, str]]
     errors: list[str]
 
 
@@ -322,7 +324,7 @@ def read(file: Path, only: Container[str] | None = None) -> Log:
         log = read_eval_log(str(file))
     except Exception as error:  # whatever Inspect stumbles over, the file is no log
         raise TertuliaError(f"{file} is no log of Inspect: {error}; give a file that ends in .eval or .json") from error
-    circles, errors = [], []
+    circles, questions, errors = [], {}, []
     for sample in log.samples or []:
         if only is not None and str(sample.id) not in only:
             continue
@@ -331,8 +333,9 @@ def read(file: Path, only: Container[str] | None = None) -> Log:
         score = (sample.scores or {}).get("circle")
         if score is not None and score.metadata and RECORD in score.metadata:
             circles.append(CircleRecord.from_json(score.metadata[RECORD]))
+            questions[circles[-1].question] = (str(sample.input), str(sample.target))
     label = (log.eval.metadata or {}).get("arm") or (log.eval.solver or "unknown").rpartition("/")[2]
-    return Log(file, str(label), log.eval.task.rpartition("/")[2], circles, errors)
+    return Log(file, str(label), log.eval.task.rpartition("/")[2], circles, questions, errors)
 
 
 def find_logs(places: Sequence[Path]) -> list[Path]:
@@ -375,9 +378,14 @@ def from_logs(places: Sequence[Path], *, weight: float = CACHED_WEIGHT, seed: in
     if len(named) > 1:
         raise TertuliaError(f"the logs are of different tasks, {', '.join(sorted(named))}: compare logs of one task")
     records: dict[str, list[CircleRecord]] = {}
+    asked: dict[str, tuple[str, str]] = {}
     for log in logs:
         if not log.circles:
             raise TertuliaError(f"{log.file} holds no circle of Tertulia: compare logs of tertulia's solvers")
+        for name, question in log.questions.items():
+            if asked.setdefault(name, question) != question:
+                was = f"{name} in {log.file} is another question than in the logs before it"
+                raise TertuliaError(f"{was}: compare logs of the same questions")
         label = log.arm if log.arm not in records else f"{log.arm} ({log.file.stem})"
         records[label] = log.circles
     return compare(records, weight=weight, seed=seed)
