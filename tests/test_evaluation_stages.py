@@ -180,3 +180,16 @@ def test_logs_of_other_questions_under_the_same_ids_are_not_compared(change: dic
         from_logs(folders)
     assert "\n" not in str(no.value)
     assert len(from_logs([folders[0], folders[0]]).questions) == 2
+
+
+# --- prices ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_price_that_is_none_is_refused_before_anything_runs(
+    weight: float, tmp_path: Path, engines: list[Recorder]
+) -> None:
+    for go in (lambda: run(asked(weight=weight), tmp_path / "out"), lambda: from_logs([tmp_path], weight=weight)):
+        with pytest.raises(TertuliaError, match=f"the weight of an injected token is {weight}: expected 0 or more"):
+            go()
+    assert engines == [] and not (tmp_path / "out").exists()

@@ -24,7 +24,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import LONGER, Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.quiet import quiet, without_tracebacks
-from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
+from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord, check_weight
 from tertulia.evaluation.sharing import BEGINNINGS
 from tertulia.evaluation.thinking import MISSING, told
 from tertulia.evaluation.where import Where
@@ -111,6 +111,7 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         raise TertuliaError("there is no method to evaluate: give at least one, such as leap and independent")
     if asked.circles < 1:
         raise TertuliaError(f"{asked.circles} circles of a question: expected 1 or more")
+    check_weight(asked.weight)
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
     mine, languages_told = asyncio.run(_examine(asked, wanted, questions[0]))
@@ -371,8 +372,9 @@ def from_logs(places: Sequence[Path], *, weight: float = CACHED_WEIGHT, seed: in
         seed: Of bootstrap and sub-sampling.
 
     Raises:
-        TertuliaError: There is no log, one is damaged, or they are of different tasks or questions.
+        TertuliaError: There is no log, one is damaged, they are of different tasks or questions, or the weight is none.
     """
+    check_weight(weight)
     logs = [read(file) for file in find_logs(places)]
     named = {log.task for log in logs}
     if len(named) > 1:
