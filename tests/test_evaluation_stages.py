@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from circles import Recorder, TextServer
+from tertulia.cli import main
+from tertulia.cli.groups import Shared
 from tertulia.errors import TertuliaError
 from tertulia.evaluation import bench
 from tertulia.evaluation.where import Where
@@ -193,3 +196,28 @@ def test_a_price_that_is_none_is_refused_before_anything_runs(
         with pytest.raises(TertuliaError, match=f"the weight of an injected token is {weight}: expected 0 or more"):
             go()
     assert engines == [] and not (tmp_path / "out").exists()
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["world", "--set", "paths=2", "--paths", "3"], "paths is 2 by --set and 3 by --paths: give it once"),
+        (["world", "--set", "preset=paper", "--preset", "tertulia"], "preset is paper by --set and tertulia by"),
+        (["world", "--set", "heard=2", "--set", "heard=3"], "heard is there twice in .*, as 2 and 3: give it once"),
+        (["world", "--method", "leap:heard=2,heard=3"], "heard is there twice in 'leap:heard=2,heard=3', as 2 and 3"),
+    ],
+)
+def test_what_a_command_cannot_mean_is_refused_at_its_start(
+    words: list[str], said: str, tmp_path: Path, engines: list[Recorder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", *words, "--engine", "scripted", "--limit", "1", "--log-dir", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr()
+    assert re.search(said, told.err) and len(told.err.strip().splitlines()) == 1 and not told.out
+    assert engines == [] and not (tmp_path / "out").exists()
+
+
+def test_a_setting_may_be_given_twice_with_one_value() -> None:
+    assert Shared(set_=["paths=2", "paths=2,heard=1"]).given(paths=2) == {"paths": 2, "heard": 1}
