@@ -207,6 +207,11 @@ def test_a_price_that_is_none_is_refused_before_anything_runs(
         (["world", "--set", "paths=2", "--paths", "3"], "paths is 2 by --set and 3 by --paths: give it once"),
         (["world", "--set", "preset=paper", "--preset", "tertulia"], "preset is paper by --set and tertulia by"),
         (["world", "--set", "heard=2", "--set", "heard=3"], "heard is there twice in .*, as 2 and 3: give it once"),
+        (["--quick", "--paths", "1"], "1 path meets nobody: give --paths 2 or more"),
+        (["--quick", "--set", "paths=1"], "1 path meets nobody: give --paths 2 or more"),
+        (["--quick", "--method", "self"], "--quick holds meetings against independent paths: leave out --method, or"),
+        (["--quick", "--method", "leap"], "leave out --method, or name leap and independent too"),
+        (["--quick", "--method", "self", "--method", "independent"], "leave out --method, or name leap and"),
         (["world", "--method", "leap:heard=2,heard=3"], "heard is there twice in 'leap:heard=2,heard=3', as 2 and 3"),
     ],
 )
