@@ -24,7 +24,7 @@ PLAIN = Wording.load("plain", "en")
 
 def others(folder: FilePath, *texts: str) -> Foreign:
     file = folder / "questions.json"
-    file.write_text(json.dumps([ASKED, *texts]))
+    file.write_text(json.dumps([{"text": text} for text in (ASKED, *texts)]))
     return Foreign.of(ASKED, [PLAIN], runs_of(file))
 
 
@@ -69,7 +69,7 @@ def test_summaries_and_the_answer_are_counted_one_by_one_and_never_what_was_put_
 @pytest.mark.parametrize(("copies", "share"), [(True, 1), (False, 0)])
 async def test_a_record_says_it(copies: bool, share: int, tmp_path: FilePath) -> None:
     file = tmp_path / "questions.json"
-    file.write_text(json.dumps([ASKED, OTHER]))
+    file.write_text(json.dumps([{"text": ASKED}, {"text": OTHER}]))
     said = f"{OTHER if copies else 'I add.'} </think>\\boxed{{28}}<|end|>"
     async with Bench(Where(model="scripted"), made=ScriptedEngine(lambda *_: said)) as bench:
         question = Question("q", ASKED, "93", "math")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,17 +75,19 @@ def evaluate(
     from tertulia.evaluation.advice import LIMIT, QUICK, advice
     from tertulia.evaluation.evaluate import Evaluation, run
 
-    if quick and {"settle", "consensus_stop"} & shared.given().keys():
-        raise TertuliaError("--quick says what settling does: leave out settle and consensus_stop")
+    methods = tuple(method or (QUICK if quick else ("leap", "independent")))
+    settings = shared.given(paths=paths)
+    if quick:
+        _check_quick(methods, settings)
     task, options = _posed(task, quick, posed.given(first=first, limit=limit))
     asked = Evaluation(
         task=task,
-        methods=tuple(method or (QUICK if quick else ("leap", "independent"))),
+        methods=methods,
         options=({"limit": LIMIT} if quick else {}) | options,
         circles=circles,
         seed=seed,
         where=place.where(at_once),
-        settings=shared.given(paths=paths),
+        settings=settings,
         weight=injected_weight,
         share=share,
     )
@@ -137,6 +140,24 @@ def _posed(task: str | None, quick: bool, options: dict[str, Any]) -> tuple[str,
     if "data" in options:
         raise TertuliaError("--data has a file, but no task says how to read it: such as tertulia eval svamp --quick")
     return "world", options
+
+
+def _check_quick(methods: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Refuses what leaves a quick evaluation nothing to say.
+
+    Raises:
+        TertuliaError: Its arms settle all, or never meet, or are held against nothing. One line.
+    """
+    from tertulia.evaluation.arms import arms
+
+    if {"settle", "consensus_stop"} & settings.keys():
+        raise TertuliaError("--quick says what settling does: leave out settle and consensus_stop")
+    found = arms(methods)
+    if not (any(one.meets for one in found) and any(one.reference for one in found)):
+        what = "--quick holds meetings against independent paths"
+        raise TertuliaError(f"{what}: leave out --method, or name leap and independent too")
+    if settings.get("paths") == 1:
+        raise TertuliaError("--quick asks whether meetings pay, and 1 path meets nobody: give --paths 2 or more")
 
 
 def needs(module: str, what: str, extra: str) -> None:

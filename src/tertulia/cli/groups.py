@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tertulia.cli import options
+from tertulia.errors import TertuliaError
 
 if TYPE_CHECKING:
     from tertulia.evaluation.where import Where
@@ -61,23 +62,27 @@ class Shared:
     set_: Set = None
 
     def given(self, **further: Any) -> dict[str, Any]:
-        """The settings that were given, further ones beside them."""
-        asked = further | {"preset": self.preset}
-        return pairs(self.set_ or []) | {name: value for name, value in asked.items() if value is not None}
+        """The settings that were given, further ones beside them.
+
+        Raises:
+            TertuliaError: As `pairs`, or one has two values. One line.
+        """
+        found = pairs(self.set_ or [])
+        for name, value in (further | {"preset": self.preset}).items():
+            if value is not None and found.setdefault(name, value) != value:
+                raise TertuliaError(f"{name} is {found[name]} by --set and {value} by --{name}: give it once")
+        return found
 
 
 def pairs(texts: list[str]) -> dict[str, Any]:
     """Settings as NAME=VALUE.
 
     Raises:
-        TertuliaError: One is not of this form, or names no setting. One line.
+        TertuliaError: One is not of this form, names no setting, or has two values. One line.
     """
     from tertulia.evaluation.arms import arm
 
-    found: dict[str, Any] = {}
-    for text in texts:
-        found |= arm(f"leap:{text}").settings
-    return found
+    return dict(arm(f"leap:{','.join(texts)}").settings) if texts else {}
 
 
 def grouped(verb: Callable[..., None]) -> Callable[..., None]:

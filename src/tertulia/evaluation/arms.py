@@ -85,12 +85,12 @@ def arm(text: str) -> Arm:
     """Reads an arm: a name, and after a colon settings with commas.
 
     Raises:
-        TertuliaError: The name is unknown, or a setting is no NAME=VALUE. One line.
+        TertuliaError: The name is unknown, a setting is no NAME=VALUE, or one has two values. One line.
     """
     name, colon, rest = text.partition(":")
     if name not in NAMES:
         raise TertuliaError(f"unknown method {name!r}: use one of {', '.join(NAMES)}")
-    settings = {}
+    settings: dict[str, Any] = {}
     for pair in rest.split(",") if colon else ():
         key, equals, value = pair.partition("=")
         key = key.replace("-", "_").strip()
@@ -100,7 +100,8 @@ def arm(text: str) -> Arm:
             raise TertuliaError(f"{pair!r} in the method {text!r}: name the method itself, one of {', '.join(NAMES)}")
         if key not in Settings.model_fields:
             raise TertuliaError(f"unknown setting {key!r} in {text!r}: use one of {', '.join(Settings.model_fields)}")
-        settings[key] = _value(value)
+        if settings.setdefault(key, _value(value)) != _value(value):
+            raise TertuliaError(f"{key} is there twice in {text!r}, as {settings[key]} and {value}: give it once")
     return Arm(text, name, settings)
 
 

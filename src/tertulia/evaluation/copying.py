@@ -14,6 +14,7 @@ from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path as FilePath
 from types import MappingProxyType
+from typing import Any
 
 from tertulia.circle.path import Path
 from tertulia.wording import PLACES, Wording
@@ -96,6 +97,6 @@ def wording_runs(words: Wording) -> frozenset[Run]:
 
 @lru_cache(maxsize=4)
 def runs_of(file: FilePath) -> frozenset[Run]:
-    """Runs of all the questions in a file, which holds a list of texts."""
-    questions: list[str] = json.loads(file.read_text("utf-8"))
-    return frozenset(run for question in questions for run in runs(question))
+    """Runs of all the questions in a file, which holds a list of them (`tertulia.tasks.question.Question`)."""
+    questions: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))
+    return frozenset(run for question in questions for run in runs(question["text"]))

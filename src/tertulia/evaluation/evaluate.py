@@ -2,16 +2,17 @@
 
 The folder of an evaluation holds `evaluation.json` (what was asked), a folder of Inspect logs for each arm, and a
 folder of journals for each arm. The same call goes on where it was: questions through Inspect, circles through
-their journals.
+their journals. So does one with another limit: what is done is not asked again, and what is asked for is compared.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import LONGER, Arm, arms
 from tertulia.evaluation.comparison import Comparison, compare
 from tertulia.evaluation.quiet import quiet, without_tracebacks
-from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord
+from tertulia.evaluation.records import CACHED_WEIGHT, CircleRecord, check_weight
 from tertulia.evaluation.sharing import BEGINNINGS
 from tertulia.evaluation.thinking import MISSING, told
 from tertulia.evaluation.where import Where
@@ -68,7 +69,7 @@ class Evaluation:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must be the same for an evaluation to go on; methods may be added and prices changed."""
+        """What is asked for that must be the same for it to go on; methods may be added and prices changed."""
         asked = asdict(self) | {"engine": self.where.engine, "model": self.where.model}
         for name in ("methods", "where", "weight"):
             del asked[name]
@@ -103,20 +104,23 @@ def run(asked: Evaluation, folder: Path, *, display: str = "none", tell: Tell = 
         tell: Is given a line at the beginning of each arm.
 
     Raises:
-        TertuliaError: An argument is wrong, the folder belongs to another evaluation, another command is at work there,
-            or every circle failed.
+        TertuliaError: An argument is wrong, the folder belongs to another evaluation or holds other questions, another
+            command is at work there, or every circle failed.
     """
     if not asked.methods:
         raise TertuliaError("there is no method to evaluate: give at least one, such as leap and independent")
     if asked.circles < 1:
         raise TertuliaError(f"{asked.circles} circles of a question: expected 1 or more")
+    check_weight(asked.weight)
     wanted = arms(asked.methods)
     questions = tasks.load(asked.task, seed=asked.seed, **asked.options)
-    check_folder(folder, asked.identity, *MARK)
-    if not asyncio.run(_examine(asked, wanted, questions[0])):
+    mine, languages_told = asyncio.run(_examine(asked, wanted, questions[0]))
+    check_folder(folder, mine, *MARK)
+    if not languages_told:
         tell(MISSING)
     with working_in(folder):
-        mark_folder(folder, asked.identity, *MARK)
+        mark_folder(folder, mine, *MARK)
+        keep_questions(folder, questions)
         return _run(asked, wanted, questions, folder, display, tell)
 
 
@@ -140,18 +144,49 @@ def _run(
     return outcome
 
 
-async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> bool:
+def keep_questions(folder: Path, questions: Sequence[Question]) -> None:
+    """Writes down what is asked, with all that belongs to it, or finds that it was asked here before.
+
+    Args:
+        folder: Of an evaluation, or of an arm of a sweep.
+        questions: In their order; those that are beyond the ones of before, or are missing at their end, are no others.
+
+    Raises:
+        TertuliaError: Others were asked here: a file of questions was changed. One line.
+    """
+    here = json.loads(json.dumps([asdict(question) for question in questions]))
+    try:
+        there = json.loads((folder / QUESTIONS).read_text("utf-8"))
+    except (OSError, ValueError):
+        there = []  # not there, or torn before anything was asked
+    for old, new in zip(there, here, strict=False):
+        if old != new and not isinstance(old, str):  # older folders hold texts alone
+            raise TertuliaError(
+                f"{folder} holds answers to other questions: {new['id']} is not what it was; "
+                "give the questions of before, or another folder"
+            )
+    if len(here) >= len(there):
+        write_json(folder / QUESTIONS, here)
+
+
+async def _examine(asked: Evaluation, wanted: Sequence[Arm], question: Question) -> tuple[dict[str, Any], bool]:
     """Finds out before hours are spent whether the engine runs and every arm's settings can be.
 
     Returns:
-        Whether languages of thought will be told, or nobody asks for them.
+        What must be the same for the evaluation to go on, the model that the engine has and its profile too; and
+        whether languages of thought will be told, or nobody asks for them.
     """
     from tertulia.evaluation.bench import Bench
 
     async with Bench(asked.where.at(at_once=1)) as bench:
         found = [bench.settings(one, {"seed": asked.seed, **asked.settings}, question) for one in wanted]
         asks = asked.identify or any(settings.thought_languages for settings in found)
-        return not asks or told(question, bench.profile)
+        info, profile = bench.engine.info, bench.profile.model_dump_json(exclude_defaults=True)
+        mark = hashlib.blake2b(profile.encode(), digest_size=8).hexdigest()
+        mine = asked.identity
+        mine["options"].pop("limit", None)  # of the same questions there may be more, or fewer: `keep_questions`
+        mine |= {"model": info.model, "mode": info.mode, "profile": mark}
+        return mine, not asks or told(question, bench.profile)
 
 
 def spends_of(records: Mapping[str, Sequence[CircleRecord]]) -> dict[str, float]:
@@ -205,7 +240,7 @@ def run_arm(
         asked: The evaluation it is part of.
         one: The arm.
         informed: Settings that the arms before it tell, such as the rate of false markers.
-        questions: What is asked.
+        questions: What is asked, kept in the folder (`keep_questions`).
         spends: Tokens that independent paths have to come to at least, or that one longer path has, by question.
         folder: Where the arm's folder is made.
         display: Inspect's display.
@@ -215,11 +250,10 @@ def run_arm(
 
     from tertulia.evaluation import plugin
 
-    write_json(folder / QUESTIONS, [question.text for question in questions])
     solver = plugin.arm_solver(
         one.label,
         **asked.where.model_dump(),
-        journals=str(folder / one.slug / "journals"),
+        journals=str(folder / one.slug / "-".join(("journals", *informed.values()))),
         seed=asked.seed,
         settings={**asked.settings, **informed},
         beginnings=str(folder / BEGINNINGS) if asked.share else None,
@@ -247,7 +281,8 @@ def run_arm(
             log_dir_allow_dirty=True,  # the same evaluation with another --at-once is another set to Inspect
             score_display=False,
         )
-    kept = read(Path(found[0].location.removeprefix("file://")))
+    # An earlier run may have asked more.
+    kept = read(Path(found[0].location.removeprefix("file://")), {question.id for question in questions})
     return kept.file, kept.circles, kept.errors
 
 
@@ -260,6 +295,7 @@ class Log:
         arm: Label of the arm.
         task: Name of the task.
         circles: Its circles, in the order of the samples.
+        questions: By id what was asked, and the right answer.
         errors: The errors of samples that failed.
     """
 
@@ -267,11 +303,16 @@ class Log:
     arm: str
     task: str
     circles: list[CircleRecord]
+    questions: dict[str, tuple[str, str]]
     errors: list[str]
 
 
-def read(file: Path) -> Log:
+def read(file: Path, only: Container[str] | None = None) -> Log:
     """Reads a log of Inspect.
+
+    Args:
+        file: The log.
+        only: Ids of the questions that are asked for; None for all.
 
     Raises:
         TertuliaError: The file is no such log, or holds no circle of Tertulia.
@@ -284,15 +325,18 @@ def read(file: Path) -> Log:
         log = read_eval_log(str(file))
     except Exception as error:  # whatever Inspect stumbles over, the file is no log
         raise TertuliaError(f"{file} is no log of Inspect: {error}; give a file that ends in .eval or .json") from error
-    circles, errors = [], []
+    circles, questions, errors = [], {}, []
     for sample in log.samples or []:
+        if only is not None and str(sample.id) not in only:
+            continue
         if sample.error is not None:
             errors.append(sample.error.message.strip().splitlines()[-1] if sample.error.message else "failed")
         score = (sample.scores or {}).get("circle")
         if score is not None and score.metadata and RECORD in score.metadata:
             circles.append(CircleRecord.from_json(score.metadata[RECORD]))
+            questions[circles[-1].question] = (str(sample.input), str(sample.target))
     label = (log.eval.metadata or {}).get("arm") or (log.eval.solver or "unknown").rpartition("/")[2]
-    return Log(file, str(label), log.eval.task.rpartition("/")[2], circles, errors)
+    return Log(file, str(label), log.eval.task.rpartition("/")[2], circles, questions, errors)
 
 
 def find_logs(places: Sequence[Path]) -> list[Path]:
@@ -328,16 +372,22 @@ def from_logs(places: Sequence[Path], *, weight: float = CACHED_WEIGHT, seed: in
         seed: Of bootstrap and sub-sampling.
 
     Raises:
-        TertuliaError: There is no log, one is damaged, or they are of different tasks or questions.
+        TertuliaError: There is no log, one is damaged, they are of different tasks or questions, or the weight is none.
     """
+    check_weight(weight)
     logs = [read(file) for file in find_logs(places)]
     named = {log.task for log in logs}
     if len(named) > 1:
         raise TertuliaError(f"the logs are of different tasks, {', '.join(sorted(named))}: compare logs of one task")
     records: dict[str, list[CircleRecord]] = {}
+    asked: dict[str, tuple[str, str]] = {}
     for log in logs:
         if not log.circles:
             raise TertuliaError(f"{log.file} holds no circle of Tertulia: compare logs of tertulia's solvers")
+        for name, question in log.questions.items():
+            if asked.setdefault(name, question) != question:
+                was = f"{name} in {log.file} is another question than in the logs before it"
+                raise TertuliaError(f"{was}: compare logs of the same questions")
         label = log.arm if log.arm not in records else f"{log.arm} ({log.file.stem})"
         records[label] = log.circles
     return compare(records, weight=weight, seed=seed)

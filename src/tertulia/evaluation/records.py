@@ -5,6 +5,7 @@ Everything that tables and figures need stands here as plain values, so that a l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -13,6 +14,7 @@ from typing import Any
 from tertulia.api import Result
 from tertulia.circle.claims import read_claims
 from tertulia.circle.path import Path
+from tertulia.errors import TertuliaError
 from tertulia.evaluation.meetings import Effect
 from tertulia.model import Profile
 from tertulia.tasks.question import Question
@@ -25,6 +27,16 @@ Steps = Callable[[Path], tuple[str, ...]]
 """Reads the values of a path's steps."""
 Copied = Callable[[Path], tuple[int, int]]
 """How many of a path's summaries and its answer are copied, and how many there are."""
+
+
+def check_weight(weight: float) -> None:
+    """Refuses a price of an injected token that is none.
+
+    Raises:
+        TertuliaError: It is negative, infinite or no number. One line.
+    """
+    if not 0 <= weight < math.inf:
+        raise TertuliaError(f"the weight of an injected token is {weight}: expected 0 or more, such as {CACHED_WEIGHT}")
 
 
 def injected_weight(circles: Sequence[CircleRecord], cached: float = CACHED_WEIGHT) -> float:

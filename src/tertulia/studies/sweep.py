@@ -22,7 +22,7 @@ from tertulia import tasks
 from tertulia.errors import TertuliaError
 from tertulia.evaluation.arms import REFERENCE, Arm, arms
 from tertulia.evaluation.comparison import compare
-from tertulia.evaluation.evaluate import Evaluation, false_rate, run_arm, spends_of
+from tertulia.evaluation.evaluate import Evaluation, false_rate, keep_questions, run_arm, spends_of
 from tertulia.evaluation.records import CircleRecord
 from tertulia.evaluation.statistics import Estimate
 from tertulia.evaluation.where import Where
@@ -126,6 +126,7 @@ def _evaluations(sweep: Sweep, folder: Path, tell: Callable[[str], None], displa
                 spends = {}
                 if one.reference:
                     spends = spends_of({f"{n} {a}": found for n, by in circles.items() for a, found in by.items()})
+                keep_questions(folder / key, questions)
                 _, done[key], errors = run_arm(asked, one, informed, questions, spends, folder / key, display)
                 if not done[key]:
                     raise TertuliaError(f"every circle of {one.label} failed in cell {_name(cell)}: {errors[:1]}")
