@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tertulia.cli.scene import shortened, without_tags
+from tertulia.cli.scene import BESIDE, shortened, without_tags
 from tertulia.cli.screen import fit
 from tertulia.cli.watching import View
 from tertulia.engines.progress import duration
@@ -110,7 +110,7 @@ class Lines:
             return [f"question: {shortened(fit(data['question']))}", self.set_out(data)]
         if event.kind == "meeting":
             return self.meeting(data)
-        match data.get("place"):
+        match None if event.kind in BESIDE else data.get("place"):
             case "finished":
                 answer = "no answer" if data.get("answer") is None else fit(data["answer"])
                 return [f"path {event.path} finished: {answer}"]

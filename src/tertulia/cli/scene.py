@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 1000  # characters
 LAST_STEPS = 3  # step results that a claim shows
+BESIDE = ("asked", "judged", "survivor")  # records that take a path nowhere: it stands where it stood
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Scene:
                 row.claim = row.claim if row.over else claim(held) or row.claim
             for path, told in event.data["heard"].items():
                 self._row(int(path)).heard = without_tags(told["text"]) or self._row(int(path)).heard
-        elif event.path is not None and event.kind != "survivor":
+        elif event.path is not None and event.kind not in BESIDE:
             self._tell(self._row(event.path), event.kind, event.data)
 
     def _begin(self, data: Mapping[str, Any]) -> None:
