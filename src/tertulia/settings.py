@@ -7,7 +7,7 @@ the preset for all models (`presets.toml`), else from what suits the model, else
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal
@@ -126,13 +126,13 @@ WITHOUT_MEETINGS = ("independent", "longer", "moa")
 
 
 def table() -> dict[str, dict[str, Any]]:
-    """What each setting means: "help" in a line, "type" as the shell gives it, and whether it "needs" meetings."""
+    """What each setting means: "help" in a line, "type" as the shell gives it, and what it "needs" to mean anything."""
     return _toml("settings.toml")
 
 
 def meeting_settings() -> tuple[str, ...]:
     """Settings that mean nothing to a method without meetings."""
-    return tuple(name for name, about in table().items() if about.get("needs") == "meetings")
+    return tuple(name for name, about in table().items() if "meetings" in about.get("needs", ""))
 
 
 def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
@@ -292,6 +292,50 @@ def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, An
         # The question's own language may come from a wording file; one that is missing is refused when it is read.
         if code not in known and code != settings.language:
             raise TertuliaError(f"unknown language {code!r} in {named}: use some of {', '.join(known)}")
+
+
+UNASKED = ("majority", "shortest-majority", "read", "written")
+NEEDS: dict[str, tuple[Callable[[Settings, Profile, Any], bool], str]] = {
+    "circle": (lambda of, _, __: of.method != "longer", "the method longer has one path: leave it out"),
+    "company": (lambda of, _, __: of.paths > 1, "a single path has nobody to agree with: take more paths"),
+    "moa": (lambda of, _, __: of.method == "moa", "only the method moa has layers: leave it out, or use moa"),
+    "tagless": (lambda of, _, __: of.frame in TAGLESS, "only working and answer tell it: use one of these frames"),
+    "steps": (lambda _, profile, __: profile.stepwise, "this model states no steps to compare: leave it out"),
+    "doubt": (lambda of, _, __: of.doubt > 0, "nobody doubts: set doubt too"),
+    "forks": (lambda of, _, value: of.forks or value in UNASKED, "nobody may be asked in a side branch: set forks"),
+    "choice": (
+        lambda of, profile, _: of.frame == "quotes" or of.counted == "heard" or _digests_answers(of, profile),
+        "all others are counted, whoever is chosen: set counted to heard, or frame to quotes",
+    ),
+}
+"""What a setting may need beside meetings: whether a value of it does anything, and what is said where it does not."""
+PACKAGED = {*METHODS, *FRAMES}  # a user's own may use any setting
+
+
+def _digests_answers(settings: Settings, profile: Profile) -> bool:
+    return settings.frame == "digest" and not profile.stepwise
+
+
+def refuse_idle(profile: Profile, given: Mapping[str, Any]) -> None:
+    """Refuses what was given for a single question and would change nothing.
+
+    Where several arms or questions share settings, each need not be of use to every one: they are not asked.
+
+    Args:
+        profile: What is known about the model.
+        given: As `resolve` takes it.
+
+    Raises:
+        TertuliaError: A setting has another value than it would have by itself, and no effect. One line.
+    """
+    settings = resolve(profile, given)
+    if not {settings.method, settings.frame} <= PACKAGED:
+        return
+    for name in [name for name, value in given.items() if value is not None]:
+        value, needs = getattr(settings, name), table()[name].get("needs", "").split()
+        for holds, why in [NEEDS[need] for need in needs if need in NEEDS]:
+            if not holds(settings, profile, value) and value != getattr(resolve(profile, {**given, name: None}), name):
+                raise TertuliaError(f"{name} is {value!r}, which has no effect here: {why}")
 
 
 def answer_room(settings: Settings, profile: Profile) -> int:

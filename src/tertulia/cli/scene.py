@@ -71,7 +71,7 @@ class Scene:
 
     def _begin(self, data: Mapping[str, Any]) -> None:
         self.budget = int(data["settings"]["budget"])
-        self.paths = [Row() for _ in range(int(data["settings"]["paths"]))]
+        self.paths = [Row() for _ in range(paths(data["settings"]))]
 
     def _row(self, path: int) -> Row:
         while path >= len(self.paths):
@@ -91,6 +91,11 @@ class Scene:
             row.claim = fit(data.get("error", ""))
         elif kind in ("summary", "aside"):
             row.claim = fit(data["text"] or "") or row.claim
+
+
+def paths(settings: Mapping[str, Any]) -> int:
+    """How many paths begin: the method longer has one, whatever its settings say."""
+    return 1 if settings["method"] == "longer" else int(settings["paths"])
 
 
 def claim(claims: Mapping[str, Any]) -> str:
