@@ -94,6 +94,7 @@ def test_a_presets_own_values_and_a_method_of_ones_own_are_not_held_against_anyb
 ) -> None:
     refuse_idle(PEBBLE, {"router": "all", "margin": 2})
     refuse_idle(PEBBLE, {"router": "random", "heard": 2})
+    refuse_idle(PEBBLE, {"vote": "sure"})
     monkeypatch.setattr("tertulia.settings.METHODS", [*METHODS, "mine"])
     refuse_idle(Profile(), {"method": "mine", "layers": 3})
 

@@ -328,7 +328,8 @@ def refuse_idle(profile: Profile, given: Mapping[str, Any]) -> None:
     Raises:
         TertuliaError: A setting has another value than it would have by itself, and no effect. One line.
     """
-    settings = resolve(profile, given)
+    # Where it is the model's profile that has no side branches, the verdict says so.
+    settings = resolve(profile, given).model_copy(update={"forks": given.get("forks") is not False})
     if not {settings.method, settings.frame} <= PACKAGED:
         return
     for name in [name for name, value in given.items() if value is not None]:
