@@ -29,6 +29,8 @@ METHODS = ["independent", "leap", "leap-single", "longer", "moa"]
 ROUTERS = ["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 FRAMES = ["digest", "quotes", "working", "answer"]
 """Names of ways to spend tokens, of routers and of frames; a user's own are added where they are registered."""
+CONTROLS = ("echo", "false", "orders", "recheck", "self", "unrelated", "wrong")
+"""Names of controls, which are values of the setting of that name."""
 TAGLESS = ("working", "answer")
 """Frames that put no tags into a thought, and nothing where nobody differs."""
 
@@ -49,7 +51,7 @@ Codes = Annotated[tuple[str, ...], BeforeValidator(_codes)]
 class Settings(BaseModel):
     """What a run does: a field a setting. What each means stands in `settings.toml`, for help texts and docs too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Name = "leap"
     preset: str = "tertulia"
@@ -219,7 +221,9 @@ def _validated(values: Mapping[str, Any]) -> Settings:
         raise TertuliaError(f"{name} is {first['input']!r}, which cannot be: {expected} ({meant})") from None
     for name, known in (("method", METHODS), ("router", ROUTERS), ("frame", FRAMES)):
         if (value := getattr(settings, name)) not in known:
-            raise TertuliaError(f"unknown {name} {value!r}: use one of {', '.join(known)}")
+            control = name == "method" and value in CONTROLS
+            hint = f"; {value} is a control: give it as --control {value}" if control else ""
+            raise TertuliaError(f"unknown {name} {value!r}: use one of {', '.join(known)}{hint}")
     return settings
 
 
