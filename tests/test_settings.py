@@ -75,6 +75,7 @@ USEFUL: list[dict[str, Any]] = [
     {"vote": "shortest-majority", "forks": False},
     {"layers": 1, "margin": 1, "router": "answers", "counts": False, "settle": None, "paths": 1},
     {"preset": "paper"},
+    {"settle": 0.5, "paths": 1, "answer_kind": "free"},
 ]
 
 
@@ -97,6 +98,7 @@ def test_a_presets_own_values_and_a_method_of_ones_own_are_not_held_against_anyb
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refuse_idle(PEBBLE, {"router": "all", "margin": 2})
+    refuse_idle(PEBBLE, {"router": "answers"})
     refuse_idle(PEBBLE, {"router": "random", "heard": 2})
     refuse_idle(PEBBLE, {"vote": "sure"})
     monkeypatch.setattr("tertulia.settings.METHODS", [*METHODS, "mine"])

@@ -301,7 +301,8 @@ def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, An
 UNASKED = ("majority", "shortest-majority", "read", "written")
 NEEDS: dict[str, tuple[Callable[[Settings, Profile, Any], bool], str]] = {
     "circle": (lambda of, _, __: of.method != "longer", "the method longer has one path: leave it out"),
-    "company": (lambda of, _, __: of.paths > 1, "a single path has nobody to agree with: take more paths"),
+    # A path that is ended early is left room for its answer, which one of free form has not by itself.
+    "company": (lambda of, _, __: of.paths > 1 or of.free, "a single path has nobody to agree with: take more paths"),
     "moa": (lambda of, _, __: of.method == "moa", "only the method moa has layers: leave it out, or use moa"),
     "tagless": (lambda of, _, __: of.frame in TAGLESS, "only working and answer tell it: use one of these frames"),
     "steps": (lambda _, profile, __: profile.stepwise, "this model states no steps to compare: leave it out"),
@@ -330,16 +331,17 @@ def refuse_idle(profile: Profile, given: Mapping[str, Any]) -> None:
         given: As `resolve` takes it.
 
     Raises:
-        TertuliaError: A setting has another value than it would have by itself, and no effect. One line.
+        TertuliaError: A setting has no effect, and another value than by default or in the preset. One line.
     """
     # Where it is the model's profile that has no side branches, the verdict says so.
     settings = resolve(profile, given).model_copy(update={"forks": given.get("forks") is not False})
     if not {settings.method, settings.frame} <= PACKAGED:
         return
+    usual = Settings(), resolve(profile, {"preset": given.get("preset")})
     for name in [name for name, value in given.items() if value is not None]:
         value, needs = getattr(settings, name), table()[name].get("needs", "").split()
         for holds, why in [NEEDS[need] for need in needs if need in NEEDS]:
-            if not holds(settings, profile, value) and value != getattr(resolve(profile, {**given, name: None}), name):
+            if not holds(settings, profile, value) and value not in (getattr(one, name) for one in usual):
                 raise TertuliaError(f"{name} is {value!r}, which has no effect here: {why}")
 
 
