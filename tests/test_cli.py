@@ -8,7 +8,7 @@ import re
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, get_args
@@ -346,6 +346,16 @@ def test_doctor_says_what_an_engine_can_do(capsys: pytest.CaptureFixture[str]) -
     assert names == [
         *("prompt", "ids in", "ids out", "cached tokens", "seed", "stop", "streaming", "abort", "speed"),
     ]
+
+
+def test_doctor_says_what_to_change_where_a_circle_has_no_room(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ScriptedEngine()
+    small.info = replace(small.info, slots=4)
+    monkeypatch.setattr("tertulia.start.engine_for", lambda *args, **more: small)
+    assert main(["doctor"]) == 0
+    assert "8 paths take turns: give more slots, or lower --paths" in capsys.readouterr().out
 
 
 def test_doctor_shows_what_it_has_found_before_it_goes_on(

@@ -81,6 +81,23 @@ def test_a_failed_path_says_why_and_a_path_without_answer_says_so() -> None:
     assert rows[2].split() == ["1", "0", "finished", "no", "answer"]
 
 
+@pytest.mark.parametrize("kind", ["asked", "judged"])
+def test_what_a_finished_path_is_asked_for_the_vote_is_not_told_as_its_answer(kind: str) -> None:
+    said, asked = {"answer": "170", "place": "finished"}, {"claim": "170", "sure": 0.9, "place": "finished"}
+    row = _shown(_scene(("answer", 0, said), (kind, 0, asked)))[1]
+    assert row.split() == ["0", "0", "finished", "170"]
+    assert Lines().of(Event("answer", 0, said)) == ["path 0 finished: 170"]
+    assert Lines().of(Event(kind, 0, asked)) == []
+
+
+def test_the_method_longer_is_told_as_the_one_path_that_it_is() -> None:
+    start = _start(8, 200)
+    start.data["settings"]["method"] = "longer"  # type: ignore[index]
+    scene = Scene()
+    scene.apply(start)
+    assert len(scene.paths) == 1 and Lines().of(start)[1].startswith("1 path of m")
+
+
 def test_more_paths_than_lines_shows_those_at_work_and_counts_the_rest() -> None:
     ends = [("answer", path, {"answer": "1", "place": "finished"}) for path in range(0, 60, 2)]
     rows = _shown(_scene(*ends, paths=60), height=20)

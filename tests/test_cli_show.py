@@ -140,11 +140,14 @@ def test_what_cannot_be_shown_is_told_in_one_line(tmp_path: Path, capsys: pytest
     file = tmp_path / "run.jsonl"
     run_of(file)
     whole = file.read_bytes()
+    lines = whole.splitlines(keepends=True)
     other = tmp_path / "other"
     for data, said in (
         (b"", "is empty"),
         (b"Dear diary\n", "is not a Tertulia journal"),
-        (whole[:40], "is empty"),
+        (whole[:40], "has an incomplete first line"),
+        (b"".join(lines[:1] + lines[2:]), "must stand: give a whole one"),
+        (whole + lines[-1], "records 'q0/c0/verdict' a second time: keep the lines before it (head -n"),
         (whole.splitlines(keepends=True)[0], "holds no step of a circle"),
         (whole.replace(b'"tertulia_journal": 2', b'"tertulia_journal": 1', 1), "has format 1"),
         (whole.replace(b'"kind": "thought"', b'"kind": "THOUGHT"', 1), "is damaged"),

@@ -10,9 +10,10 @@ import pytest
 
 from engine_fakes import Fake, Trouble
 from tertulia.engines import doctor
-from tertulia.engines.base import Generation, OnTokens, Request
+from tertulia.engines.base import EngineInfo, Generation, OnTokens, Request
 from tertulia.engines.client import HttpEngine
 from tertulia.engines.doctor import Check, examine
+from tertulia.engines.machine import room, speed
 from tertulia.engines.scripted import Fault, ScriptedEngine
 
 
@@ -101,6 +102,29 @@ async def test_counts_that_are_unknown_or_odd_are_said() -> None:
     async with Fake("vllm", overrun=900, stories=3).serving() as fake, HttpEngine(fake.url) as engine:
         found = {check.name: check for check in await examine(engine)}
         assert "more than the 24 tokens that were asked for" in found["answers"].seen
+
+
+@pytest.mark.parametrize(
+    ("slots", "context", "seen", "note"),
+    [
+        (4, 16384, "4 slots", "8 paths take turns: give more slots, or lower --paths; llama-server --parallel 8 "),
+        (8, 512, "512 tokens of context a path", "a path ends before its budget of 16,384 tokens: give more context"),
+        (4, 512, "4 slots of 512 tokens of context a path", "--parallel 8 --ctx-size 131072 has room for all"),
+        (8, 16384, None, ""),
+        (None, None, None, ""),
+    ],
+)
+def test_a_server_with_too_little_room_for_a_circle_is_told_what_to_change(
+    slots: int | None, context: int | None, seen: str | None, note: str
+) -> None:
+    check = room(EngineInfo("llama.cpp", "http://there", "m", context, "ids", slots=slots), 8, 16384)
+    assert (check.seen if check else None) == seen
+    assert check is None or note in check.note
+
+
+async def test_no_thought_is_told_of_that_the_context_cannot_hold() -> None:
+    async with ScriptedEngine(counting, context=1024) as engine:
+        assert (await speed(engine)).note.startswith("8 thoughts of 1,024 tokens take about")
 
 
 async def test_a_server_behind_http() -> None:

@@ -248,6 +248,17 @@ async def test_what_a_server_says_of_itself_may_be_anything(kind: str, path: str
                 assert fake.url in str(error) or "token ids" in str(error)
 
 
+async def test_a_site_of_pages_is_told_from_a_server_without_a_list() -> None:
+    for said, told in (
+        (b"<!doctype html><p>Hello", r"no list of models \(a page came, HTML\): check"),
+        (b"7", "models: c"),
+    ):
+        pages = dict.fromkeys(ABOUT, said)
+        async with Fake("openai", answers=pages).serving() as fake:
+            with pytest.raises(EngineError, match=f"{told}.*--model"):
+                await HttpEngine(fake.url).__aenter__()
+
+
 # The reader of fields by itself.
 
 json_values = st.recursive(

@@ -363,6 +363,17 @@ def test_a_file_cut_at_any_byte_resumes_with_every_whole_line(
     assert read_journal(path) == (HEADER, expected)
 
 
+async def test_a_key_that_is_in_the_file_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    async with Journal.open(path, {}) as journal:
+        await journal.append({"key": "a", "n": 1})
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines(keepends=True)[-1])
+    for opening in (lambda: read_journal(path), lambda: Journal.open(path, {})):
+        with pytest.raises(TertuliaError, match=r"line 3 of the journal .* records 'a' a second time: .*head -n 2"):
+            opening()
+
+
 async def test_garbage_in_the_last_line_is_work_still_owed(tmp_path: Path) -> None:
     path = tmp_path / "j"
     async with Journal.open(path, HEADER) as journal:

@@ -73,6 +73,8 @@ def test_a_folder_is_no_journal_and_no_page(
     for command in (["view", str(run[0]), "-o", "."], ["show", str(run[0]), "--otlp", "."]):
         assert main(command) == 2
         assert "cannot write .: " in capsys.readouterr().err
+    assert main(["view", str(run[0]), "-o", "-"]) == 2
+    assert "-o - names no file, and the page is not printed: give a name" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

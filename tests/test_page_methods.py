@@ -21,7 +21,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "board": {"every": 40, "mode": "board"},
     "independent": {"method": "independent"},
     "leap-single": {"method": "leap-single", "every": 40},
-    "longer": {"method": "longer"},
+    "longer": {"method": "longer", "paths": None},
     "moa": {"method": "moa", "words": "plain"},
     "paper": {"preset": "paper", "every": 40},
     "aside": {"summaries": "aside", "frame": "quotes", "every": 40, "last_call": 1},

@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 
 from circles import PEBBLE
+from tertulia import solve
+from tertulia.circle.frames import CONTROLS as FRAME_CONTROLS
 from tertulia.errors import TertuliaError
 from tertulia.model import Profile, profile_for
-from tertulia.settings import Settings, meeting_settings, resolve, table
+from tertulia.settings import CONTROLS, METHODS, Settings, meeting_settings, refuse_idle, resolve, table
 
 
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
         ({"router": "nearest"}, "unknown router 'nearest': use one of dispersed, clustered, hybrid, random"),
+        ({"method": "self"}, "unknown method 'self': .*; self is a control: give it as --control self"),
+        ({"temperature": float("nan")}, "temperature is nan, which cannot be: input should be a finite number"),
+        ({"settle": float("inf")}, "settle is inf, which cannot be"),
         ({"method": "leep"}, "unknown method 'leep': use one of independent, leap, leap-single, longer, moa"),
         ({"preset": "papers"}, "unknown preset 'papers': use one of tertulia, paper"),
         ({"mode": "async"}, "unknown mode 'async': use one of sync, board"),
@@ -45,6 +50,59 @@ def test_what_cannot_be_is_said_in_one_line(asked: dict[str, Any], line: str) ->
     with pytest.raises(TertuliaError, match=line) as caught:
         resolve(Profile(), asked)
     assert "\n" not in str(caught.value)
+
+
+IDLE = [
+    ({"layers": 3}, "layers is 3, which has no effect here: only the method moa"),
+    ({"margin": 5}, "states no steps"),
+    ({"doubt_until": 1}, "nobody doubts: set doubt too"),
+    ({"router": "random", "heard": 1}, "router is 'random', .* set counted to heard, or frame to quotes"),
+    ({"max_heard": 1}, "max_heard is 1"),
+    ({"counts": True, "frame": "digest"}, "counts is True, .* use one of these frames"),
+    ({"sure": 0.9, "forks": False}, "sure is 0.9, .* set forks"),
+    ({"vote": "sure", "forks": False}, "vote is 'sure'"),
+    ({"summaries": "aside", "forks": False}, "summaries is 'aside'"),
+    ({"settle": 0.375, "paths": 1}, "settle is 0.375, .* take more paths"),
+    ({"method": "longer", "paths": 3}, "paths is 3, .* one path"),
+]
+USEFUL: list[dict[str, Any]] = [
+    {"layers": 3, "method": "moa"},
+    {"doubt": 1.0, "doubt_until": 1},
+    {"router": "random", "heard": 1, "counted": "heard"},
+    {"router": "random", "max_heard": 1, "frame": "digest"},
+    {"counts": True, "frame": "answer"},
+    {"sure": 0.9, "vote": "sure"},
+    {"vote": "shortest-majority", "forks": False},
+    {"layers": 1, "margin": 1, "router": "answers", "counts": False, "settle": None, "paths": 1},
+    {"preset": "paper"},
+    {"settle": 0.5, "paths": 1, "answer_kind": "free"},
+]
+
+
+@pytest.mark.parametrize(("asked", "line"), IDLE)
+def test_what_would_change_nothing_is_refused_for_one_question_only(asked: dict[str, Any], line: str) -> None:
+    resolve(Profile(), asked)  # shared by several arms, it may be of use to another one
+    with pytest.raises(TertuliaError, match=line) as caught:
+        refuse_idle(Profile(), asked)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(TertuliaError, match=line):
+        solve("1+1?", engine="scripted", profile=Profile(), **asked)
+
+
+@pytest.mark.parametrize("asked", USEFUL)
+def test_what_has_an_effect_or_is_as_it_would_be_anyway_is_taken(asked: dict[str, Any]) -> None:
+    refuse_idle(Profile(), asked)
+
+
+def test_a_presets_own_values_and_a_method_of_ones_own_are_not_held_against_anybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refuse_idle(PEBBLE, {"router": "all", "margin": 2})
+    refuse_idle(PEBBLE, {"router": "answers"})
+    refuse_idle(PEBBLE, {"router": "random", "heard": 2})
+    refuse_idle(PEBBLE, {"vote": "sure"})
+    monkeypatch.setattr("tertulia.settings.METHODS", [*METHODS, "mine"])
+    refuse_idle(Profile(), {"method": "mine", "layers": 3})
 
 
 def test_what_is_asked_for_comes_before_the_model_and_the_model_before_the_preset() -> None:
@@ -124,6 +182,10 @@ def test_words_with_tags_bring_the_frame_and_the_pace_that_need_them() -> None:
     settings = resolve(Profile(), {"words": "paper"})
     assert (settings.frame, settings.summaries, settings.every) == ("digest", "written", 2048)
     assert resolve(Profile(), {"words": "paper", "frame": "quotes", "every": 7}).every == 7
+
+
+def test_the_controls_that_are_named_are_those_that_there_are() -> None:
+    assert sorted(FRAME_CONTROLS) == sorted(CONTROLS)
 
 
 def test_every_setting_is_described_once() -> None:

@@ -57,7 +57,8 @@ def test_a_solution_is_read_only_for_its_box_and_only_without_an_answer(tmp_path
     assert load("aime2024", data=write(tmp_path, "f.json", [framed]))[0].gold == "5"
     said = refused(write(tmp_path, "p.json", [{**row, "solution": "It is 5."}]), "aime2024")
     assert said == (
-        "FILE, row 1: the answer (one of answer, gold, final_answer, expected_answer, answer_number, or a solution "
+        "FILE, row 1: the answer (one of answer, gold, final_answer, expected_answer, answer_number, target, "
+        "result, l_solutions, label, or a solution "
         "with \\boxed{...}) is missing; the fields there are problem, solution"
     )
 
@@ -92,14 +93,20 @@ def test_facts_of_a_row_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"answer": 5}, "the question (one of problem, question, prompt) is missing; the fields there are answer"),
-        ({"problem": None, "answer": 5}, "the question (one of problem, question, prompt) is missing; "),
+        (
+            {"answer": 5},
+            "the question (one of problem, question, prompt, input, query, question_stem, s_question) is m",
+        ),
+        (
+            {"problem": None, "answer": 5},
+            "the question (one of problem, question, prompt, input, query, question_stem, s_question) is missing; ",
+        ),
         ({"problem": " ", "answer": 5}, "the field 'problem' is empty"),
         ({"problem": ["x"], "answer": 5}, "the field 'problem' is ['x'], expected a text"),
         ({"problem": 7, "answer": 5}, "the field 'problem' is 7, expected a text"),
         (
             {"problem": "x"},
-            "the answer (one of answer, gold, final_answer, expected_answer, answer_number) is m",
+            "the answer (one of answer, gold, final_answer, expected_answer, answer_number, target, result, l_",
         ),
         ({"Problem": "x", "Answer": ""}, "the field 'Answer' is empty"),
         ({"problem": "x", "answer": True}, "the field 'answer' is True, expected a text or a number"),
@@ -108,6 +115,8 @@ def test_facts_of_a_row_are_kept(tmp_path):
         ({"problem": "x", "answer": 5, "id": ""}, "the field 'id' is empty"),
         ({"problem": "x", "answer": 5, "id": [1]}, "the field 'id' is [1], expected a text or a number"),
         ({"problem": "x", "answer": 5, "Answer": 6}, "the fields 'answer' and 'Answer' say different things; remove "),
+        ({"problem": "x", "answer": 4, "target": 3}, "the fields 'answer' and 'target' say different things; remove"),
+        ({"problem": "x", "target": 3, "result": 4.5}, "the fields 'target' and 'result' say different things"),
         ({**SUMS[0], "answer": "3"}, "the id 'sum-1' is that of row 1 too, which is another question"),
     ],
 )
@@ -115,6 +124,11 @@ def test_a_wrong_row_is_named_by_its_number_and_field(tmp_path, row, said):
     path = write(tmp_path, "q.json", [SUMS[0], row])
     assert refused(path).startswith(f"FILE, row 2: {said}")
     assert refused(path, limit=1).startswith("FILE, row 2: ")
+
+
+def test_a_class_or_a_list_beside_an_answer_is_none(tmp_path):
+    more = {"target": 5.0, "result": "five of them", "lSolutions": [1, 2], "label": 1}
+    assert load("mawps", data=write(tmp_path, "q.json", [{"problem": "2 + 3", "answer": 5, **more}]))[0].gold == "5"
 
 
 def test_a_parquet_answer_that_is_no_number_is_refused(tmp_path):

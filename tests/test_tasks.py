@@ -81,7 +81,8 @@ def test_mgsm_has_a_config_for_each_language_and_its_answer_in_a_column_of_its_o
 def test_a_column_that_the_hub_does_not_have_is_named(monkeypatch):
     Hub(monkeypatch, [{"en": "ask", "answer": 7}])
     assert refused(None, "aime2024", language="th", revision=COMMIT).startswith(
-        "amphora/MCLM, row 1: the question (one of problem, question, prompt) is missing; the fields there are answer"
+        "amphora/MCLM, row 1: the question (one of problem, question, "
+        "prompt, input, query, question_stem, s_question) is missing; the fields there are answer"
     )
 
 

@@ -30,7 +30,7 @@ from tertulia.model import Dialect, Profile, SamplingProfile, profile_for, sampl
 from tertulia.pace import Pace
 from tertulia.result import Result
 from tertulia.seeds import story_of
-from tertulia.settings import Settings, answer_room, resolve
+from tertulia.settings import Settings, answer_room, refuse_idle, resolve
 from tertulia.start import engine_for, telling
 from tertulia.templates import Turn, chat, whole
 from tertulia.wording import Wording
@@ -226,6 +226,7 @@ async def solve_async(
     if engine is None or isinstance(engine, str):
         call.setdefault("name", "q0/c0")
     async with session:
+        refuse_idle(session.profile, session._asked)
         return await session.solve(question, **call)
 
 

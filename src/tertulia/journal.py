@@ -64,7 +64,7 @@ class Journal:
 
         Raises:
             TertuliaError: the file cannot be opened or written, is in use by another process, is no
-                journal, is damaged before its last line, or was written with another header.
+                journal, is damaged before its last line, has a key twice, or was written with another header.
         """
         wanted = _plain(header)
         if path is None:
@@ -229,7 +229,7 @@ def read_journal(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]
     """Header and records of a journal, for views and statistics; takes no lock, so a live one can be read.
 
     Raises:
-        TertuliaError: the file cannot be read, is no journal, or is damaged before its last line.
+        TertuliaError: the file cannot be read, is no journal, is damaged before its last line, or has a key twice.
     """
     path = Path(path)
     try:
@@ -238,7 +238,8 @@ def read_journal(path: Path | str) -> tuple[dict[str, Any], list[dict[str, Any]]
         raise _cannot(path, "read", error) from error
     whole = _whole_lines(path, data)
     if not whole:
-        raise TertuliaError(f"the journal {path} is empty: nothing was recorded in it")
+        what = "has an incomplete first line" if data else "is empty"
+        raise TertuliaError(f"the journal {path} {what}: nothing was recorded in it")
     header, records, _ = _decode(path, whole)
     return header, records
 
@@ -305,8 +306,7 @@ def _without_key(record: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """The value as a resumed run will read it: lists for tuples, strings for keys."""
-    plain: dict[str, Any] = json.loads(encode(value))
-    return plain
+    return dict(json.loads(encode(value)))
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -329,8 +329,7 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     encoded = before.removesuffix(b", ") + b"}"
     if not name or line_of(encoded) != line + b"\n":
         return None
-    value: dict[str, Any] = json.loads(encoded)
-    return value
+    return dict(json.loads(encoded))
 
 
 def _whole_lines(path: Path, data: bytes) -> bytes:
@@ -351,16 +350,19 @@ def _decode(path: Path, whole: bytes) -> tuple[dict[str, Any], list[dict[str, An
             "give another file, or use the version that wrote it"
         )
     objects: list[dict[str, Any]] = []
+    keys: set[str | None] = set()
     size = 0
     for number, line in enumerate(lines, start=1):
         value = _checked(line)
-        if value is None:
-            if number == len(lines) > 1:  # pages of an unsynced batch may be lost in a power cut
-                break
+        if value is None and number == len(lines) > 1:  # pages of an unsynced batch may be lost in a power cut
+            break
+        key = str(value["key"]) if value and "key" in value else None
+        if value is None or key in keys:
+            what = "is damaged" if value is None else f"records {key!r} a second time"
             kept = f"keep the lines before it (head -n {number - 1}) in a new file and resume from that"
-            raise TertuliaError(
-                f"line {number} of the journal {path} is damaged: {kept if number > 1 else 'give another file'}"
-            )
+            what += f": {kept if objects else 'give another file'}"
+            raise TertuliaError(f"line {number} of the journal {path} {what}")
+        keys |= {key} - {None}
         objects.append(value)
         size += len(line) + 1
     first, *records = objects
@@ -389,8 +391,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def _short(text: str | None) -> str:
-    if text is None:
-        return "nothing"
+    text = text or "nothing"
     return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
 
 

@@ -7,7 +7,7 @@ the preset for all models (`presets.toml`), else from what suits the model, else
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal
@@ -29,6 +29,8 @@ METHODS = ["independent", "leap", "leap-single", "longer", "moa"]
 ROUTERS = ["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 FRAMES = ["digest", "quotes", "working", "answer"]
 """Names of ways to spend tokens, of routers and of frames; a user's own are added where they are registered."""
+CONTROLS = ("echo", "false", "orders", "recheck", "self", "unrelated", "wrong")
+"""Names of controls, which are values of the setting of that name."""
 TAGLESS = ("working", "answer")
 """Frames that put no tags into a thought, and nothing where nobody differs."""
 
@@ -49,7 +51,7 @@ Codes = Annotated[tuple[str, ...], BeforeValidator(_codes)]
 class Settings(BaseModel):
     """What a run does: a field a setting. What each means stands in `settings.toml`, for help texts and docs too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Name = "leap"
     preset: str = "tertulia"
@@ -126,13 +128,13 @@ WITHOUT_MEETINGS = ("independent", "longer", "moa")
 
 
 def table() -> dict[str, dict[str, Any]]:
-    """What each setting means: "help" in a line, "type" as the shell gives it, and whether it "needs" meetings."""
+    """What each setting means: "help" in a line, "type" as the shell gives it, and what it "needs" to mean anything."""
     return _toml("settings.toml")
 
 
 def meeting_settings() -> tuple[str, ...]:
     """Settings that mean nothing to a method without meetings."""
-    return tuple(name for name, about in table().items() if about.get("needs") == "meetings")
+    return tuple(name for name, about in table().items() if "meetings" in about.get("needs", ""))
 
 
 def resolve(profile: Profile, given: Mapping[str, Any]) -> Settings:
@@ -219,7 +221,9 @@ def _validated(values: Mapping[str, Any]) -> Settings:
         raise TertuliaError(f"{name} is {first['input']!r}, which cannot be: {expected} ({meant})") from None
     for name, known in (("method", METHODS), ("router", ROUTERS), ("frame", FRAMES)):
         if (value := getattr(settings, name)) not in known:
-            raise TertuliaError(f"unknown {name} {value!r}: use one of {', '.join(known)}")
+            control = name == "method" and value in CONTROLS
+            hint = f"; {value} is a control: give it as --control {value}" if control else ""
+            raise TertuliaError(f"unknown {name} {value!r}: use one of {', '.join(known)}{hint}")
     return settings
 
 
@@ -292,6 +296,53 @@ def _check_thinking(settings: Settings, profile: Profile, asked: Mapping[str, An
         # The question's own language may come from a wording file; one that is missing is refused when it is read.
         if code not in known and code != settings.language:
             raise TertuliaError(f"unknown language {code!r} in {named}: use some of {', '.join(known)}")
+
+
+UNASKED = ("majority", "shortest-majority", "read", "written")
+NEEDS: dict[str, tuple[Callable[[Settings, Profile, Any], bool], str]] = {
+    "circle": (lambda of, _, __: of.method != "longer", "the method longer has one path: leave it out"),
+    # A path that is ended early is left room for its answer, which one of free form has not by itself.
+    "company": (lambda of, _, __: of.paths > 1 or of.free, "a single path has nobody to agree with: take more paths"),
+    "moa": (lambda of, _, __: of.method == "moa", "only the method moa has layers: leave it out, or use moa"),
+    "tagless": (lambda of, _, __: of.frame in TAGLESS, "only working and answer tell it: use one of these frames"),
+    "steps": (lambda _, profile, __: profile.stepwise, "this model states no steps to compare: leave it out"),
+    "doubt": (lambda of, _, __: of.doubt > 0, "nobody doubts: set doubt too"),
+    "forks": (lambda of, _, value: of.forks or value in UNASKED, "nobody may be asked in a side branch: set forks"),
+    "choice": (
+        lambda of, profile, _: of.frame == "quotes" or of.counted == "heard" or _digests_answers(of, profile),
+        "all others are counted, whoever is chosen: set counted to heard, or frame to quotes",
+    ),
+}
+"""What a setting may need beside meetings: whether a value of it does anything, and what is said where it does not."""
+PACKAGED = {*METHODS, *FRAMES}  # a user's own may use any setting
+
+
+def _digests_answers(settings: Settings, profile: Profile) -> bool:
+    return settings.frame == "digest" and not profile.stepwise
+
+
+def refuse_idle(profile: Profile, given: Mapping[str, Any]) -> None:
+    """Refuses what was given for a single question and would change nothing.
+
+    Where several arms or questions share settings, each need not be of use to every one: they are not asked.
+
+    Args:
+        profile: What is known about the model.
+        given: As `resolve` takes it.
+
+    Raises:
+        TertuliaError: A setting has no effect, and another value than by default or in the preset. One line.
+    """
+    # Where it is the model's profile that has no side branches, the verdict says so.
+    settings = resolve(profile, given).model_copy(update={"forks": given.get("forks") is not False})
+    if not {settings.method, settings.frame} <= PACKAGED:
+        return
+    usual = Settings(), resolve(profile, {"preset": given.get("preset")})
+    for name in [name for name, value in given.items() if value is not None]:
+        value, needs = getattr(settings, name), table()[name].get("needs", "").split()
+        for holds, why in [NEEDS[need] for need in needs if need in NEEDS]:
+            if not holds(settings, profile, value) and value not in (getattr(one, name) for one in usual):
+                raise TertuliaError(f"{name} is {value!r}, which has no effect here: {why}")
 
 
 def answer_room(settings: Settings, profile: Profile) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tertulia.engines.base import Engine, EngineInfo
     from tertulia.engines.doctor import Check
+    from tertulia.model import Profile
 
 CANNOT_SOLVE = 1  # exit code
 COLOURS = {"yes": "green", "partly": "yellow", "no": "red", "unknown": "yellow"}
@@ -37,7 +38,9 @@ async def _examine(engine: str | None, model: str | None, threads: int) -> bool:
     """Prints each thing as soon as it is known; whether solving will fail."""
     from tertulia.engines.doctor import examine
     from tertulia.engines.embedded import EmbeddedEngine
-    from tertulia.engines.machine import instructions, memory, recommended, speed
+    from tertulia.engines.machine import instructions, memory, recommended, room, speed
+    from tertulia.model import profile_for
+    from tertulia.settings import resolve
     from tertulia.start import engine_for
 
     screen = new_console()
@@ -58,18 +61,21 @@ async def _examine(engine: str | None, model: str | None, threads: int) -> bool:
         if isinstance(entered, EmbeddedEngine):
             for check in (memory(entered), instructions(), recommended(entered)):
                 tell(check)
-        tell(await _trial("prompt", _prompt(entered, model)))
+        profile = profile_for(model or (None if entered.info.name == "embedded" else entered.info.model))
+        usual = resolve(profile, {})
+        if not isinstance(entered, EmbeddedEngine) and (short := room(entered.info, usual.paths, usual.budget)):
+            tell(short)
+        tell(await _trial("prompt", _prompt(entered, profile)))
         await examine(entered, tell)
         tell(await _trial("speed", speed(entered)))
     return bool(fatal)
 
 
-async def _prompt(engine: Engine, model: str | None) -> Check:
+async def _prompt(engine: Engine, profile: Profile) -> Check:
     """How the model is asked."""
     from tertulia.engines.doctor import Check
-    from tertulia.model import Dialect, profile_for
+    from tertulia.model import Dialect
 
-    profile = profile_for(model or (None if engine.info.name == "embedded" else engine.info.model))
     return Check("prompt", "yes", "; ".join((await Dialect.probe(engine, profile)).notes))
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tertulia.cli.scene import shortened, without_tags
+from tertulia.cli.scene import BESIDE, paths, shortened, without_tags
 from tertulia.cli.screen import fit
 from tertulia.cli.watching import View
 from tertulia.engines.progress import duration
@@ -70,7 +70,7 @@ class Pace:
         """
         if event.kind == "start":
             self._began = now
-            self._paths, self._budget = event.data["settings"]["paths"], event.data["settings"]["budget"]
+            self._paths, self._budget = paths(event.data["settings"]), event.data["settings"]["budget"]
         elif event.kind == "tokens" and event.path is not None:
             self._tokens[event.path] += event.data["count"]
         elif event.data.get("place") in THOUGHT and event.path is not None:
@@ -110,7 +110,7 @@ class Lines:
             return [f"question: {shortened(fit(data['question']))}", self.set_out(data)]
         if event.kind == "meeting":
             return self.meeting(data)
-        match data.get("place"):
+        match None if event.kind in BESIDE else data.get("place"):
             case "finished":
                 answer = "no answer" if data.get("answer") is None else fit(data["answer"])
                 return [f"path {event.path} finished: {answer}"]
@@ -131,7 +131,7 @@ class Lines:
         exact = "" if start["mode"] == "ids" else ", text mode: no token ids"
         on = f" on {start['engine']}" if start["engine"] else ""
         return fit(
-            f"{counted(settings['paths'], 'path')} of {model}{on}{exact}; "
+            f"{counted(paths(settings), 'path')} of {model}{on}{exact}; "
             f"method {settings['method']}, at most {settings['budget']:,} tokens a path, seed {settings['seed']}"
         )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST_QUESTION = 1000  # characters
 LAST_STEPS = 3  # step results that a claim shows
+BESIDE = ("asked", "judged", "survivor")  # records that take a path nowhere: it stands where it stood
 
 
 @dataclass(slots=True)
@@ -65,12 +66,12 @@ class Scene:
                 row.claim = row.claim if row.over else claim(held) or row.claim
             for path, told in event.data["heard"].items():
                 self._row(int(path)).heard = without_tags(told["text"]) or self._row(int(path)).heard
-        elif event.path is not None and event.kind != "survivor":
+        elif event.path is not None and event.kind not in BESIDE:
             self._tell(self._row(event.path), event.kind, event.data)
 
     def _begin(self, data: Mapping[str, Any]) -> None:
         self.budget = int(data["settings"]["budget"])
-        self.paths = [Row() for _ in range(int(data["settings"]["paths"]))]
+        self.paths = [Row() for _ in range(paths(data["settings"]))]
 
     def _row(self, path: int) -> Row:
         while path >= len(self.paths):
@@ -90,6 +91,11 @@ class Scene:
             row.claim = fit(data.get("error", ""))
         elif kind in ("summary", "aside"):
             row.claim = fit(data["text"] or "") or row.claim
+
+
+def paths(settings: Mapping[str, Any]) -> int:
+    """How many paths begin: the method longer has one, whatever its settings say."""
+    return 1 if settings["method"] == "longer" else int(settings["paths"])
 
 
 def claim(claims: Mapping[str, Any]) -> str:

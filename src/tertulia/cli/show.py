@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -163,7 +164,7 @@ def read(file: FilePath, name: str | None = None) -> Story:
         name: Which circle; None for the only one.
 
     Raises:
-        TertuliaError: The file is no journal, is damaged, or holds no such circle. One line.
+        TertuliaError: The file is no journal, is damaged or not whole, or holds no such circle. One line.
     """
     from tertulia.journal import read_journal
 
@@ -180,7 +181,18 @@ def read(file: FilePath, name: str | None = None) -> Story:
     if name is not None and name not in circles:
         raise TertuliaError(f"the journal {file} holds no circle {name!r}: use one of {names}")
     chosen = name or next(iter(circles))
+    _check_order(file, circles[chosen])
     return Story(file, chosen, header, circles[chosen])
+
+
+def _check_order(file: FilePath, records: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses a journal from which a step of a path is gone."""
+    taken: Counter[str] = Counter()
+    for key in [record["key"] for record in records if "place" in record]:
+        path, _, step = key.rpartition("/")
+        if step != str(taken[path]):
+            raise TertuliaError(f"the journal {file} has {key} where {path}/{taken[path]} must stand: give a whole one")
+        taken[path] += 1
 
 
 def step_of(record: Mapping[str, Any]) -> Step:

@@ -23,6 +23,8 @@ def view(journals: Files, out: Out = None, circle: Name = None, gold: Gold = Non
     """Write the page of a run from its journal: one file that needs no network."""
     if len(journals) > 2:
         raise TertuliaError(f"{len(journals)} journals were given: give one, or two to set side by side")
+    if out == Path("-"):
+        raise TertuliaError("-o - names no file, and the page is not printed: give a name, such as -o run.html")
     show(write(journals, out, circle, gold), open_=open_)
 
 

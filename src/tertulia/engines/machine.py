@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from tertulia.engines.base import Engine, Request, Sampling
+from tertulia.engines.base import Engine, EngineInfo, Request, Sampling
 from tertulia.engines.doctor import Check
 from tertulia.engines.embedded import EmbeddedEngine
 from tertulia.engines.progress import duration
@@ -41,9 +41,30 @@ async def speed(engine: Engine) -> Check:
     if not together:
         return Check("speed", "unknown", "the model ended its text at once", "nothing: another model may say more")
     seen = f"reads {reads:,.0f} tokens/s, writes {alone:,.1f} alone and {together:,.1f} with {TOGETHER} paths"
-    takes = duration(TOGETHER * THOUGHT / together)
-    note = f"{TOGETHER} thoughts of {THOUGHT:,} tokens take about {takes}"
+    thought = min(THOUGHT, engine.info.context or THOUGHT)
+    takes = duration(TOGETHER * thought / together)
+    note = f"{TOGETHER} thoughts of {thought:,} tokens take about {takes}"
     return Check("speed", "yes" if together > SLOW else "partly", seen, note)
+
+
+def room(info: EngineInfo, paths: int, budget: int) -> Check | None:
+    """What to change on a server with too little room for a circle; None where it has enough, or does not say.
+
+    Args:
+        info: What it says of itself.
+        paths: Of a circle.
+        budget: Tokens that each of them may generate.
+    """
+    few = info.slots is not None and info.slots < paths
+    short = info.context is not None and info.context < budget
+    if not few and not short:
+        return None
+    seen = " of ".join([f"{info.slots} slots"] * few + [f"{info.context:,} tokens of context a path"] * short)
+    notes = [f"{paths} paths take turns: give more slots, or lower --paths"] * few
+    notes += [f"a path ends before its budget of {budget:,} tokens: give more context, or lower --budget"] * short
+    if info.name == "llama.cpp":
+        notes.append(f"llama-server --parallel {paths} --ctx-size {paths * budget} has room for all")
+    return Check("room", "partly", seen, "; ".join(notes))
 
 
 def memory(engine: EmbeddedEngine) -> Check:

@@ -49,7 +49,7 @@ async def recognise(ask: Ask, url: str, model: str | None, dialect: str | None) 
     models = await ask("GET", "/v1/models", optional=True)
     listed = [Fields(entry, "/v1/models") for entry in _entries(models)]
     name = dialect or await _kind(ask, listed)
-    entry = _chosen(listed, url, model, name)
+    entry = _chosen(listed, url, model, name, page=isinstance(models, str) and models.lstrip().startswith("<"))
     spoken, questions = DIALECTS[name]
     server = questions(ask, spoken(model or entry.text("id")))
     return server, await server.probe(url, entry)
@@ -68,8 +68,8 @@ async def _kind(ask: Ask, listed: list[Fields]) -> str:
     return "openai"
 
 
-def _chosen(listed: list[Fields], url: str, model: str | None, name: str) -> Fields:
-    """The entry of the model in the server's list."""
+def _chosen(listed: list[Fields], url: str, model: str | None, name: str, *, page: bool) -> Fields:
+    """The entry of the model in the server's list; `page` says that HTML came in its place."""
     found = [entry for entry in listed if model in (None, entry.raw("id"))]
     if found:
         return found[0]
@@ -77,7 +77,10 @@ def _chosen(listed: list[Fields], url: str, model: str | None, name: str) -> Fie
         names = ", ".join(str(entry.raw("id")) for entry in listed[:8])
         raise EngineError(f"{url} has no model {model!r}, it has: {names}")
     if model is None and name == "openai":
-        raise EngineError(f"{url} does not list its models: say which one to use")
+        odd = " (a page came, HTML)" if page else ""
+        raise EngineError(
+            f"{url}/v1/models is no list of models{odd}: check the address, or say which model to use (--model)"
+        )
     return listed[0] if listed else Fields({})
 
 

@@ -142,7 +142,7 @@ def text_of(row: Row, story: tuple[str, ...], task: str) -> str:
     """
     name = row.find(TEXT)
     if name is None:
-        raise row.missing(f"the question (one of {', '.join(TEXT[:3])})")
+        raise row.missing(f"the question (one of {', '.join(TEXT)})")
     shown, value = row.fields[name]
     if not isinstance(value, str):
         raise row.wrong(f"the field {shown!r} is {brief(value)}, expected a text")

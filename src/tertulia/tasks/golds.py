@@ -10,7 +10,7 @@ from tertulia.tasks.fields import Row, brief
 
 ANSWER = ("answer", "gold", "final_answer", "expected_answer", "answer_number")
 FURTHER = ("target", "result", "l_solutions", "label")
-"""Read only where none of `ANSWER` is there: in many sets they say something else."""
+"""The answer where none of `ANSWER` is there; else they must not say another one, but for a label, often a class."""
 
 _AFTER = "####"
 _NUMBER = re.compile(r"([-\u2212]?)\$?\s*(\d{1,3}(?:[,_]\d{3})+|\d+|(?=\.\d))(\.\d+)?(?:\s*/\s*(\d+))?")
@@ -40,7 +40,9 @@ def gold_of(row: Row, task: str, numeric: bool, language: str) -> str:
     Raises:
         TertuliaError: there is no answer, it is prose, or two fields say different things.
     """
-    there = [name for name in ANSWER if row.has(name)] or [name for name in FURTHER if row.has(name)][:1]
+    there = [name for name in ANSWER if row.has(name)]
+    for name in FURTHER:
+        there += [name] if row.has(name) and not (there and _says_else(row, name)) else []
     found = {name: gold for name in there if not _is_prose(gold := _read(row, name), numeric)}
     if not there:
         return _boxed_in_solution(row, task, numeric, language)
@@ -99,8 +101,14 @@ def _read(row: Row, name: str) -> str:
     return boxed
 
 
+def _says_else(row: Row, name: str) -> bool:
+    """Whether a further field beside an answer is none of its own: a label, a list, a flag."""
+    value = row.fields[name][1]
+    return name == "label" or isinstance(value, bool) or not isinstance(value, str | int | float)
+
+
 def _boxed_in_solution(row: Row, task: str, numeric: bool, language: str) -> str:
-    names = ", ".join(ANSWER)
+    names = ", ".join((*ANSWER, *FURTHER))
     if empty := row.find((*ANSWER, *FURTHER)):
         row.plain(empty)
     if "solution" not in row.fields:
