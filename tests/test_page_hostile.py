@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,9 @@ def wrong() -> list[dict[str, Any]]:
             {"kind": "asked", "path": 0, "place": "thinking", "claim": value, "fork": {"text": value, "ids": value}},
             {"kind": "verdict", "answer": value, "votes": value, "note": value},
         ]
-    return [{"key": f"q0/c0/p0/{number}", **record} for number, record in enumerate(records)]
+    steps = count()  # of a path, in order: without one the journal would be refused as a whole
+    keys = [f"p0/{next(steps)}" if "place" in record else f"odd/{at}" for at, record in enumerate(records)]
+    return [{"key": f"q0/c0/{key}", **record} for key, record in zip(keys, records, strict=True)]
 
 
 def written(file: Path, question: object, records: list[dict[str, Any]], settings: object = None) -> Path:

@@ -337,7 +337,7 @@ def refuse_idle(profile: Profile, given: Mapping[str, Any]) -> None:
     settings = resolve(profile, given).model_copy(update={"forks": given.get("forks") is not False})
     if not {settings.method, settings.frame} <= PACKAGED:
         return
-    usual = Settings(), resolve(profile, {"preset": given.get("preset")})
+    usual = Settings(), resolve(profile, {name: given.get(name) for name in ("preset", "method", "words")})
     for name in [name for name, value in given.items() if value is not None]:
         value, needs = getattr(settings, name), table()[name].get("needs", "").split()
         for holds, why in [NEEDS[need] for need in needs if need in NEEDS]:

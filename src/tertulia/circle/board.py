@@ -23,7 +23,6 @@ from tertulia.wording.harmless import last_words, neutral
 
 LONGEST_WORKING = 500  # characters of a peer's own working that are told
 ABSENT = Heard("", (), "none", False).to_json()  # of a path whose server was away when the others met
-_INLINE = 2048  # pairs of paths compared without a thread: a few milliseconds
 
 
 class Settled(Exception):
@@ -97,7 +96,8 @@ class Board:
 
         record = await self.run.journal.once(key, decide)
         with reading(key):
-            heard = [Heard.from_json(record["heard"].get(str(path.index), ABSENT)) for path in paths]
+            told = record["heard"]
+            heard = [Heard.from_json(told.get(str(path.index), told and ABSENT)) for path in paths]
         self._keep(paths, index, heard)
         self.run.tell("meeting", None, record, live=live)
         return heard
@@ -130,7 +130,7 @@ class Board:
             silent = path.place == "last call" and not heard.interrupts
             return replace(heard, peers=()) if silent else heard
 
-        if stepwise and len(paths) * len(self.posts) <= _INLINE:
+        if stepwise and len(paths) * len(self.posts) <= 2048:  # pairs of paths compared in a few milliseconds
             return [tell(path) for path in paths]
         return await asyncio.to_thread(lambda: [tell(path) for path in paths])
 
