@@ -79,6 +79,17 @@ def test_in_text_mode_the_parts_add_up_to_what_the_server_counted() -> None:
     assert thought.count + tail.count == 7 and thought.text == "abcd" and tail.ids == ()
 
 
+def test_a_paragraph_that_comes_for_the_third_time_is_a_loop() -> None:
+    lines = [
+        f"Step {number}: I look at the {number}th part of it once more, and it is {number * number}."
+        for number in range(9)
+    ]
+    paragraph = "\n".join([*lines, "That is not right. Let me read the question again:"]) + "\n\n"
+    assert len(paragraph) > 600 and loops("First, I think.\n" + 3 * paragraph)
+    assert not loops("First, I think.\n" + 2 * paragraph)
+    assert not loops(paragraph + "No.\n" + 2 * paragraph)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_few_lines_that_take_turns_are_a_loop_and_a_table_of_sums_is_none(seed: int) -> None:
     turns = ("Answer:\n120/17 = 12\n\n", "120 / 17 = 12\n", "The answer is 12 * 17\n\n", "17 * 12 = 120\n")

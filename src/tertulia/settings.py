@@ -337,10 +337,11 @@ def refuse_idle(profile: Profile, given: Mapping[str, Any]) -> None:
     settings = resolve(profile, given).model_copy(update={"forks": given.get("forks") is not False})
     if not {settings.method, settings.frame} <= PACKAGED:
         return
-    usual = Settings(), resolve(profile, {name: given.get(name) for name in ("preset", "method", "words")})
+    needs = {name: [NEEDS[need] for need in table()[name].get("needs", "").split() if need in NEEDS] for name in given}
+    usual = Settings(), resolve(profile, {name: value for name, value in given.items() if not needs[name]})
     for name in [name for name, value in given.items() if value is not None]:
-        value, needs = getattr(settings, name), table()[name].get("needs", "").split()
-        for holds, why in [NEEDS[need] for need in needs if need in NEEDS]:
+        value = getattr(settings, name)
+        for holds, why in needs[name]:
             if not holds(settings, profile, value) and value not in (getattr(one, name) for one in usual):
                 raise TertuliaError(f"{name} is {value!r}, which has no effect here: {why}")
 

@@ -140,14 +140,14 @@ def keep_to_boundary(tokens: Sequence[Token], tail: int) -> int:
 
 
 def loops(text: str) -> bool:
-    """Whether a text ends in a loop: one stretch (up to some 64 tokens) three times, one line many, or little new."""
+    """Whether a text ends in a loop: a stretch three times (200 tokens or more), one line many, or a few in turns."""
     lines = [line.strip() for line in text[-8 * LOOP :].split("\n") if line.strip()]
-    if len(lines) > MOST_LINES and len(set(lines[-MOST_LINES - 1 : -1])) == 1:
-        return True
-    late, tail, few = text[-6 * LOOP :], text[-3 * LOOP :], len(lines) < MOST_LINES or 3 * len(set(lines)) < len(lines)
-    if few and len(late) == 6 * LOOP and 6 * len({late[at : at + 12] for at in range(len(late))}) < len(late):
-        return True  # a few lines that take turns; of a table each line is new
-    return len(tail) == 3 * LOOP and any(tail[size:] == tail[:-size] for size in range(1, LOOP + 1))
+    same = len(lines) > MOST_LINES and len(set(lines[-MOST_LINES - 1 : -1])) == 1
+    late, few = text[-6 * LOOP :], len(lines) < MOST_LINES or 3 * len(set(lines)) < len(lines)
+    turns = few and len(late) == 6 * LOOP and 6 * len({late[at : at + 12] for at in range(len(late))}) < len(late)
+    size = len(text) - LOOP - text.rfind(text[-LOOP:], 0, -1)  # back to where the end stood before
+    tail = text[-3 * max(size, LOOP) :]
+    return same or turns or (len(tail) == 3 * max(size, LOOP) and tail[size:] == tail[:-size])
 
 
 def before_close(text: str, close: str) -> str:
