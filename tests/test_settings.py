@@ -9,17 +9,16 @@ import pytest
 
 from circles import PEBBLE
 from tertulia import solve
-from tertulia.circle.frames import CONTROLS as FRAME_CONTROLS
 from tertulia.errors import TertuliaError
 from tertulia.model import Profile, profile_for
-from tertulia.settings import CONTROLS, METHODS, Settings, meeting_settings, refuse_idle, resolve, table
+from tertulia.settings import METHODS, Settings, meeting_settings, refuse_idle, resolve, table
 
 
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
         ({"router": "nearest"}, "unknown router 'nearest': use one of dispersed, clustered, hybrid, random"),
-        ({"method": "self"}, "unknown method 'self': .*; self is a control: give it as --control self"),
+        ({"method": "self"}, "unknown method 'self': .*; a control, such as self, is given with --control"),
         ({"temperature": float("nan")}, "temperature is nan, which cannot be: input should be a finite number"),
         ({"settle": float("inf")}, "settle is inf, which cannot be"),
         ({"method": "leep"}, "unknown method 'leep': use one of independent, leap, leap-single, longer, moa"),
@@ -182,10 +181,6 @@ def test_words_with_tags_bring_the_frame_and_the_pace_that_need_them() -> None:
     settings = resolve(Profile(), {"words": "paper"})
     assert (settings.frame, settings.summaries, settings.every) == ("digest", "written", 2048)
     assert resolve(Profile(), {"words": "paper", "frame": "quotes", "every": 7}).every == 7
-
-
-def test_the_controls_that_are_named_are_those_that_there_are() -> None:
-    assert sorted(FRAME_CONTROLS) == sorted(CONTROLS)
 
 
 def test_every_setting_is_described_once() -> None:

@@ -29,8 +29,6 @@ METHODS = ["independent", "leap", "leap-single", "longer", "moa"]
 ROUTERS = ["dispersed", "clustered", "hybrid", "random", "all", "answers"]
 FRAMES = ["digest", "quotes", "working", "answer"]
 """Names of ways to spend tokens, of routers and of frames; a user's own are added where they are registered."""
-CONTROLS = ("echo", "false", "orders", "recheck", "self", "unrelated", "wrong")
-"""Names of controls, which are values of the setting of that name."""
 TAGLESS = ("working", "answer")
 """Frames that put no tags into a thought, and nothing where nobody differs."""
 
@@ -221,8 +219,7 @@ def _validated(values: Mapping[str, Any]) -> Settings:
         raise TertuliaError(f"{name} is {first['input']!r}, which cannot be: {expected} ({meant})") from None
     for name, known in (("method", METHODS), ("router", ROUTERS), ("frame", FRAMES)):
         if (value := getattr(settings, name)) not in known:
-            control = name == "method" and value in CONTROLS
-            hint = f"; {value} is a control: give it as --control {value}" if control else ""
+            hint = "; a control, such as self, is given with --control" if name == "method" else ""
             raise TertuliaError(f"unknown {name} {value!r}: use one of {', '.join(known)}{hint}")
     return settings
 
